@@ -1,0 +1,271 @@
+//! What can be wrong with a context's files.
+
+use std::io;
+use std::path::PathBuf;
+
+use foreshow_contract::{ContentError, Sha256};
+
+use crate::ignored::Ignored;
+use crate::path::{SafePath, UnsafePath};
+
+/// Why files could not be prepared, collected or stored.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// A path could leave its root or can't exist everywhere.
+    #[error(transparent)]
+    UnsafePath(#[from] UnsafePath),
+
+    /// One path, two files.
+    #[error("{path} is there twice: send every path once")]
+    DuplicatePath {
+        /// The path.
+        path: SafePath,
+    },
+
+    /// Two paths that are one on a file system that ignores case.
+    #[error(
+        "{first} and {second} differ only in case and can't be told apart everywhere: rename one"
+    )]
+    CaseCollision {
+        /// The one that sorts first.
+        first: SafePath,
+        /// The other.
+        second: SafePath,
+    },
+
+    /// A path is a file and has files below it.
+    #[error("{file} is a file, so {below} can't be below it: rename one")]
+    FileIsFolder {
+        /// The file.
+        file: SafePath,
+        /// What would need it to be a folder.
+        below: SafePath,
+    },
+
+    /// Over [`Limits::files`](crate::Limits::files).
+    #[error(
+        "more than {limit} files or folders: leave some out with a .foreshowignore, or raise the limit `files`"
+    )]
+    TooManyFiles {
+        /// The limit.
+        limit: usize,
+    },
+
+    /// Over [`Limits::file_bytes`](crate::Limits::file_bytes).
+    #[error(
+        "{path} has {size_bytes} bytes, more than {limit_bytes}: leave it out with a .foreshowignore, or raise the limit `file_bytes`"
+    )]
+    FileTooLarge {
+        /// The file.
+        path: SafePath,
+        /// Its size (for base64, as far as it can be told before decoding).
+        size_bytes: u64,
+        /// The limit.
+        limit_bytes: u64,
+    },
+
+    /// Over [`Limits::total_bytes`](crate::Limits::total_bytes).
+    #[error(
+        "the files have more than {limit_bytes} bytes together: leave some out with a .foreshowignore, or raise the limit `total_bytes`"
+    )]
+    BundleTooLarge {
+        /// The limit.
+        limit_bytes: u64,
+    },
+
+    /// Over [`Limits::depth`](crate::Limits::depth).
+    #[error(
+        "{path} is {depth} levels deep, more than {limit}: flatten it, or raise the limit `depth`"
+    )]
+    TooDeep {
+        /// The path.
+        path: SafePath,
+        /// Its parts.
+        depth: usize,
+        /// The limit.
+        limit: usize,
+    },
+
+    /// An inline file says it is base64 and isn't.
+    #[error("the content of {path} can't be decoded: encode the file again, or send it as utf8")]
+    InvalidBase64 {
+        /// The file.
+        path: SafePath,
+        /// What was expected.
+        source: ContentError,
+    },
+
+    /// A line of an ignore file is no pattern. Guessing could publish what was meant to stay private.
+    #[error("line {line} of {file} is not an ignore pattern: mend or remove it")]
+    InvalidIgnoreRule {
+        /// The ignore file.
+        file: SafePath,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: ignore::Error,
+    },
+
+    /// Ignore files so large that compiling them would be an attack.
+    #[error(
+        "the ignore files up to {file} have more than {limit_bytes} bytes together: use fewer, broader patterns"
+    )]
+    IgnoreRulesTooLarge {
+        /// The ignore file that broke the limit.
+        file: SafePath,
+        /// The limit for all ignore files together.
+        limit_bytes: usize,
+    },
+
+    /// There is no such bundle.
+    #[error("there is no bundle at {path}: publish the files again")]
+    BundleMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+
+    /// The bundle is not the one that was meant.
+    #[error(
+        "the bundle {path} has the digest {actual}, not {expected}: it is damaged or another; publish the files again"
+    )]
+    BundleDigestMismatch {
+        /// The bundle.
+        path: PathBuf,
+        /// What was announced.
+        expected: Sha256,
+        /// What it is.
+        actual: Sha256,
+    },
+
+    /// The bundle is the one that was meant, and no tar.
+    #[error("the bundle {path} can't be read as a tar: pack the files again")]
+    BundleInvalid {
+        /// The bundle.
+        path: PathBuf,
+        /// Where reading stopped.
+        source: io::Error,
+    },
+
+    /// The bundle holds something that is neither a file nor a folder.
+    #[error(
+        "{entry:?} in the bundle is {kind}: only regular files and folders are accepted; pack without it"
+    )]
+    UnsupportedEntry {
+        /// The entry's name as it stands there.
+        entry: String,
+        /// What it is.
+        kind: &'static str,
+    },
+
+    /// Nothing to deploy.
+    #[error("there are no files to deploy{}", left_out(ignored))]
+    NoFiles {
+        /// What the ignore rules left out.
+        ignored: Vec<Ignored>,
+    },
+
+    /// A file changed between being listed and being read.
+    #[error("{path} changed while it was read: try again when nothing writes to it")]
+    FileChanged {
+        /// The file.
+        path: SafePath,
+    },
+
+    /// What should be a directory isn't.
+    #[error("{path} is not a directory: name the directory that holds the files")]
+    NotADirectory {
+        /// What was given.
+        path: PathBuf,
+    },
+
+    /// The file system said no.
+    #[error("could not {operation} {path}")]
+    Io {
+        /// What was tried: "read", "list" and the like.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the file system answered.
+        source: io::Error,
+    },
+}
+
+impl BundleError {
+    /// A stable name for results, metrics and scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnsafePath(_) => "unsafe_path",
+            Self::DuplicatePath { .. } | Self::CaseCollision { .. } | Self::FileIsFolder { .. } => {
+                "path_collision"
+            }
+            Self::TooManyFiles { .. } => "too_many_files",
+            Self::FileTooLarge { .. } => "file_too_large",
+            Self::BundleTooLarge { .. } => "bundle_too_large",
+            Self::TooDeep { .. } => "too_deep",
+            Self::InvalidBase64 { .. } => "invalid_base64",
+            Self::InvalidIgnoreRule { .. } | Self::IgnoreRulesTooLarge { .. } => {
+                "invalid_ignore_rule"
+            }
+            Self::BundleMissing { .. } => "bundle_missing",
+            Self::BundleDigestMismatch { .. } => "bundle_digest_mismatch",
+            Self::BundleInvalid { .. } | Self::UnsupportedEntry { .. } => "bundle_invalid",
+            Self::NoFiles { .. } => "no_files",
+            Self::FileChanged { .. } => "file_changed",
+            Self::NotADirectory { .. } => "not_a_directory",
+            Self::Io { .. } => "bundle_io",
+        }
+    }
+
+    /// Whether the same files could succeed later. All else is the files' own fault and stays so.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Io { .. } | Self::FileChanged { .. } => true,
+            Self::UnsafePath(_)
+            | Self::DuplicatePath { .. }
+            | Self::CaseCollision { .. }
+            | Self::FileIsFolder { .. }
+            | Self::TooManyFiles { .. }
+            | Self::FileTooLarge { .. }
+            | Self::BundleTooLarge { .. }
+            | Self::TooDeep { .. }
+            | Self::InvalidBase64 { .. }
+            | Self::InvalidIgnoreRule { .. }
+            | Self::IgnoreRulesTooLarge { .. }
+            | Self::BundleMissing { .. }
+            | Self::BundleDigestMismatch { .. }
+            | Self::BundleInvalid { .. }
+            | Self::UnsupportedEntry { .. }
+            | Self::NoFiles { .. }
+            | Self::NotADirectory { .. } => false,
+        }
+    }
+
+    /// For `map_err`: what was tried, and on what.
+    pub(crate) fn io(
+        operation: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io {
+            operation,
+            path,
+            source,
+        }
+    }
+}
+
+/// ", because …": the usual cause is a `.gitignore` that lists the build's output.
+fn left_out(ignored: &[Ignored]) -> String {
+    match ignored {
+        [] => ": send at least one".to_owned(),
+        [first, rest @ ..] => {
+            let more = match rest.len() {
+                0 => String::new(),
+                n => format!(" and {n} more"),
+            };
+            format!(
+                ": left out are {first}{more}; take back what should be published with a line like `!dist/` in a .foreshowignore"
+            )
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! How much a context may be.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::BundleError;
+use crate::path::SafePath;
+
+/// Bounds on a context's files. A value at a limit is allowed; 0 refuses every context.
+///
+/// Inline files and bundles are held to them *before* the ignore rules are applied, for the bounds are there to
+/// bound the work; a directory is held to them afterwards, because what is ignored there is never read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// The most files (and, counted apart, folders) of one context. Default 20,000. A few hundred bytes of memory
+    /// each; many providers take no more than 15,000 to 25,000.
+    pub files: usize,
+    /// The most bytes of all files together. Default 512 MiB. A worker may hold this much on disk for each slot.
+    pub total_bytes: u64,
+    /// The most bytes of one file. Default 128 MiB. Some providers take only 25 MiB; those refuse later, by name.
+    pub file_bytes: u64,
+    /// The most parts of one path, the file's name included. Default 32. Deep trees are nearly always a mistake
+    /// (a folder linked or copied into itself).
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            files: 20_000,
+            total_bytes: 512 << 20,
+            file_bytes: 128 << 20,
+            depth: 32,
+        }
+    }
+}
+
+impl Limits {
+    /// The most bytes that a bundle within these limits can take up as a tar.
+    pub(crate) fn archive_bytes(&self) -> u64 {
+        // Per entry: a header, padding to 512, and a long name's own header and at most three blocks. Files and folders
+        // are counted apart. The end: two blocks, padded by some writers to 10 KiB records.
+        const PER_ENTRY: u64 = 6 * 512;
+        const END: u64 = 2 * 10_240;
+        let entries = (self.files as u64).saturating_mul(2);
+        self.total_bytes
+            .saturating_add(entries.saturating_mul(PER_ENTRY))
+            .saturating_add(END)
+    }
+}
+
+/// What has been used of the limits so far. Ask before reading a file's content.
+pub(crate) struct Budget<'a> {
+    limits: &'a Limits,
+    files: usize,
+    folders: usize,
+    total_bytes: u64,
+}
+
+impl<'a> Budget<'a> {
+    pub(crate) fn new(limits: &'a Limits) -> Self {
+        Self {
+            limits,
+            files: 0,
+            folders: 0,
+            total_bytes: 0,
+        }
+    }
+
+    pub(crate) fn admit_file(
+        &mut self,
+        path: &SafePath,
+        size_bytes: u64,
+    ) -> Result<(), BundleError> {
+        let limits = self.limits;
+        self.check_depth(path)?;
+        if self.files >= limits.files {
+            return Err(BundleError::TooManyFiles {
+                limit: limits.files,
+            });
+        }
+        if size_bytes > limits.file_bytes {
+            return Err(BundleError::FileTooLarge {
+                path: path.clone(),
+                size_bytes,
+                limit_bytes: limits.file_bytes,
+            });
+        }
+        let total_bytes = self.total_bytes.saturating_add(size_bytes);
+        if total_bytes > limits.total_bytes {
+            return Err(BundleError::BundleTooLarge {
+                limit_bytes: limits.total_bytes,
+            });
+        }
+        self.files += 1;
+        self.total_bytes = total_bytes;
+        Ok(())
+    }
+
+    pub(crate) fn admit_folder(&mut self, path: &SafePath) -> Result<(), BundleError> {
+        self.check_depth(path)?;
+        if self.folders >= self.limits.files {
+            return Err(BundleError::TooManyFiles {
+                limit: self.limits.files,
+            });
+        }
+        self.folders += 1;
+        Ok(())
+    }
+
+    fn check_depth(&self, path: &SafePath) -> Result<(), BundleError> {
+        let depth = path.depth();
+        if depth > self.limits.depth {
+            return Err(BundleError::TooDeep {
+                path: path.clone(),
+                depth,
+                limit: self.limits.depth,
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> SafePath {
+        SafePath::parse(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_at_a_limit_is_allowed_and_one_more_is_not() {
+        let limits = Limits {
+            files: 2,
+            total_bytes: 10,
+            file_bytes: 8,
+            depth: 2,
+        };
+        let code = |result: Result<(), BundleError>| result.unwrap_err().code();
+
+        let mut budget = Budget::new(&limits);
+        assert_eq!(code(budget.admit_file(&path("a"), 9)), "file_too_large");
+        assert_eq!(code(budget.admit_file(&path("a/b/c"), 1)), "too_deep");
+        budget.admit_file(&path("a/b"), 8).unwrap();
+        assert_eq!(code(budget.admit_file(&path("c"), 3)), "bundle_too_large");
+        budget.admit_file(&path("c"), 2).unwrap();
+        assert_eq!(code(budget.admit_file(&path("d"), 0)), "too_many_files");
+
+        budget.admit_folder(&path("x")).unwrap();
+        budget.admit_folder(&path("y")).unwrap();
+        assert_eq!(code(budget.admit_folder(&path("z"))), "too_many_files");
+    }
+
+    #[test]
+    fn sizes_near_the_end_of_u64_do_not_wrap() {
+        let limits = Limits {
+            file_bytes: u64::MAX,
+            ..Limits::default()
+        };
+        let mut budget = Budget::new(&limits);
+        budget.admit_file(&path("a"), 1).unwrap();
+        assert!(budget.admit_file(&path("b"), u64::MAX).is_err());
+    }
+}

@@ -1,0 +1,215 @@
+//! From wire data to events: the rules that a shape alone can't state.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::attributes::Attributes;
+use super::fields;
+use crate::content::LOCAL_PREFIX;
+use crate::event_time::EventTime;
+use crate::rejection::{Refusal, clip};
+use crate::wire::{
+    AppData, BundleData, EndedData, FileData, RoutingData, TouchedData, UpdatedData,
+};
+use crate::{
+    App, BundleRef, Content, ContextEnded, ContextEvent, ContextId, ContextKey, ContextTouched,
+    ContextUpdated, Envelope, EventKind, Framework, IncomingEvent, InlineFile, NameError,
+    RejectionCode, Retention, Revision, RevisionError, Routing, TenantId,
+};
+
+/// Puts an event together from its attributes and its data.
+pub(super) fn event(attributes: Attributes, data: &Value) -> Result<IncomingEvent, Refusal> {
+    let event = match attributes.kind {
+        EventKind::Update => ContextEvent::Updated(updated(fields::read(data)?, attributes.time)?),
+        EventKind::End => ContextEvent::Ended(ended(fields::read(data)?, attributes.time)?),
+        EventKind::Touch => ContextEvent::Touched(touched(fields::read(data)?)?),
+    };
+    let Attributes {
+        id,
+        source,
+        kind: _,
+        subject,
+        time,
+        traceparent,
+        tracestate,
+    } = attributes;
+    let time = time.map(|time| time.at);
+    Ok(IncomingEvent {
+        envelope: Envelope {
+            id,
+            source,
+            subject,
+            time,
+            traceparent,
+            tracestate,
+        },
+        event,
+    })
+}
+
+/// The revision that an event's time stands for.
+pub(super) fn revision_of(time: EventTime) -> Result<Revision, Refusal> {
+    if time.has_fraction {
+        Revision::from_timestamp(time.at).map_err(|error| invalid_revision(error).at("$.time"))
+    } else {
+        let message = "the event has no revision, and its time has no fraction of a second to stand in for it: two \
+                       updates within one second would tie. Send data.revision, or a time such as \
+                       2026-11-22T06:00:00.000Z";
+        Err(Refusal::new(RejectionCode::RevisionMissing, message).at("$.data.revision"))
+    }
+}
+
+fn updated(data: UpdatedData, time: Option<EventTime>) -> Result<ContextUpdated, Refusal> {
+    let key = key(&data.tenant_id, &data.context_id)?;
+    let revision = revision(data.revision.as_ref(), time)?;
+    let content = match (data.files, data.bundle) {
+        (Some(files), None) => Content::Files(inline_files(files)?),
+        (None, Some(bundle)) => Content::Bundle(bundle_ref(bundle)?),
+        (Some(_), Some(_)) => {
+            let message = "files and bundle are both there: send one of them";
+            return Err(Refusal::new(RejectionCode::FilesAndBundle, message).at("$.data"));
+        }
+        (None, None) => {
+            let message = "there are neither files nor a bundle: send one of them";
+            return Err(Refusal::new(RejectionCode::FilesOrBundleMissing, message).at("$.data"));
+        }
+    };
+    let retention = data.retention.map(|retention| Retention {
+        ttl: retention
+            .ttl_seconds
+            .map(NonZeroU64::get)
+            .map(Duration::from_secs),
+        keep_revisions: retention.keep_revisions,
+    });
+    Ok(ContextUpdated {
+        key,
+        revision,
+        content,
+        env: data.env.unwrap_or_default(),
+        app: data.app.map(app).transpose()?.unwrap_or_default(),
+        routing: data.routing.map(routing).transpose()?.unwrap_or_default(),
+        retention: retention.unwrap_or_default(),
+        domains: data.domains.unwrap_or_default(),
+        variant: data.variant,
+        labels: data.labels.unwrap_or_default(),
+    })
+}
+
+fn ended(data: EndedData, time: Option<EventTime>) -> Result<ContextEnded, Refusal> {
+    let key = key(&data.tenant_id, &data.context_id)?;
+    Ok(ContextEnded {
+        key,
+        revision: revision(data.revision.as_ref(), time)?,
+        reason: data.reason,
+    })
+}
+
+fn touched(data: TouchedData) -> Result<ContextTouched, Refusal> {
+    Ok(ContextTouched {
+        key: key(&data.tenant_id, &data.context_id)?,
+    })
+}
+
+fn key(tenant: &str, context: &str) -> Result<ContextKey, Refusal> {
+    let refuse =
+        |path| move |error: NameError| Refusal::new(error.code(), error.to_string()).at(path);
+    Ok(ContextKey {
+        tenant: TenantId::try_new(tenant).map_err(refuse("$.data.tenantId"))?,
+        context: ContextId::try_new(context).map_err(refuse("$.data.contextId"))?,
+    })
+}
+
+fn revision(explicit: Option<&Value>, time: Option<EventTime>) -> Result<Revision, Refusal> {
+    match (explicit, time) {
+        (Some(value), _) => serde::Deserialize::deserialize(value)
+            .map_err(|_: serde_json::Error| invalid_revision(RevisionError).at("$.data.revision")),
+        (None, Some(time)) => revision_of(time),
+        (None, None) => {
+            let message = "the event has neither a revision nor a time to stand in for it: send data.revision";
+            Err(Refusal::new(RejectionCode::RevisionMissing, message).at("$.data.revision"))
+        }
+    }
+}
+
+fn invalid_revision(error: RevisionError) -> Refusal {
+    Refusal::new(RejectionCode::InvalidRevision, error.to_string())
+}
+
+fn inline_files(files: Vec<FileData>) -> Result<Vec<InlineFile>, Refusal> {
+    let check = |(index, file): (usize, FileData)| {
+        let file = InlineFile {
+            path: file.path,
+            content: file.content,
+            encoding: file.encoding.unwrap_or_default(),
+        };
+        match file.decoded() {
+            Ok(_) => Ok(file),
+            Err(error) => {
+                let message = format!("file `{}`: {error}", clip(&file.path, 100));
+                let path = format!("$.data.files[{index}].content");
+                Err(Refusal::new(RejectionCode::InvalidBase64, message).at(path))
+            }
+        }
+    };
+    files.into_iter().enumerate().map(check).collect()
+}
+
+fn bundle_ref(bundle: BundleData) -> Result<BundleRef, Refusal> {
+    let refuse = |field: &str, message: String| {
+        Refusal::new(RejectionCode::InvalidBundle, message).at(format!("$.data.bundle.{field}"))
+    };
+    let sha256 = bundle
+        .sha256
+        .parse()
+        .map_err(|error| refuse("sha256", format!("the bundle's sha256: {error}")))?;
+    let bundle = BundleRef {
+        url: bundle.url,
+        sha256,
+    };
+    if bundle.url.is_empty() {
+        return Err(refuse("url", "the bundle's url is empty".to_owned()));
+    }
+    if bundle.url.starts_with(LOCAL_PREFIX) && bundle.as_local().is_none() {
+        let message =
+            format!("the url must be {LOCAL_PREFIX}sha256- and the same digest as in sha256");
+        return Err(refuse("url", message));
+    }
+    Ok(bundle)
+}
+
+fn app(app: AppData) -> Result<App, Refusal> {
+    let framework = match app.framework {
+        None => Framework::default(),
+        Some(word) => Framework::from_word(&word).ok_or_else(|| {
+            let known = Framework::ALL.map(Framework::word).join(", ");
+            let message = format!(
+                "framework `{}` is not known: use one of {known}",
+                clip(&word, 40)
+            );
+            Refusal::new(RejectionCode::UnknownFramework, message).at("$.data.app.framework")
+        })?,
+    };
+    Ok(App {
+        framework,
+        entrypoint: app.entrypoint,
+        build_command: app.build_command,
+        output_directory: app.output_directory,
+        spa_fallback: app.spa_fallback.unwrap_or_default(),
+    })
+}
+
+fn routing(routing: RoutingData) -> Result<Routing, Refusal> {
+    let providers = routing.providers.unwrap_or_default();
+    if let Some(index) = providers.iter().position(String::is_empty) {
+        let path = format!("$.data.routing.providers[{index}]");
+        return Err(
+            Refusal::new(RejectionCode::InvalidField, "a provider's name is empty").at(path),
+        );
+    }
+    Ok(Routing {
+        providers: providers.into_iter().map(Into::into).collect(),
+        strategy: routing.strategy,
+    })
+}

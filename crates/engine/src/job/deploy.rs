@@ -1,0 +1,350 @@
+//! An update: admitted, prepared, routed, then a deployment adopted or created, and watched until it serves.
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use foreshow_bundle::{BundleError, Tree, tree_from_bundle, tree_from_inline};
+use foreshow_contract::{BuildingState, Content, ContextUpdated, ProviderName, Timings};
+use tokio::time::{Instant, sleep};
+use tracing::{debug, warn};
+
+use super::{
+    Job, Stop, Trouble,
+    progress::Progress,
+};
+use crate::{
+    Admission, AdmitRequest, BuildState, ContextRecord, CreateRequest, Deployment, Failure, Live, Provider, QuotaSet,
+    Settlement, code,
+    lease::Keeper,
+    outcome::Subject,
+    record::{RecordedDeployment, Recording},
+};
+
+/// How often a deployment that vanished, or was condemned, is looked for again within one attempt.
+const ROUNDS: usize = 5;
+/// How many questions about a build may fail one after another.
+const FAILED_QUESTIONS: u32 = 5;
+
+/// One update under its lease.
+pub(super) struct Deploy<'a> {
+    pub(super) job: &'a Job,
+    pub(super) subject: &'a Subject,
+    pub(super) update: &'a ContextUpdated,
+    pub(super) keeper: &'a Keeper,
+    pub(super) record: &'a ContextRecord,
+    pub(super) progress: Progress,
+    pub(super) started_at: Instant,
+    /// When the build began to be watched; `None` where nothing had to be built.
+    pub(super) watched_from: Option<Instant>,
+    pub(super) timings: Timings,
+    /// Bytes that the provider lacked, and that it had.
+    pub(super) uploaded: (u64, u64),
+}
+
+/// A deployment of this revision, and whether this run created it.
+enum Found {
+    Adopted(Deployment),
+    Created(Deployment),
+}
+
+impl<'a> Deploy<'a> {
+    pub(super) fn new(
+        job: &'a Job,
+        subject: &'a Subject,
+        update: &'a ContextUpdated,
+        keeper: &'a Keeper,
+        record: &'a ContextRecord,
+        started_at: Instant,
+    ) -> Self {
+        let queued = job.engine.now().saturating_since(job.delivery.accepted_at);
+        Self {
+            job,
+            subject,
+            update,
+            keeper,
+            record,
+            progress: Progress::start(job.engine.clone(), subject.clone()),
+            started_at,
+            watched_from: None,
+            timings: Timings { queued_ms: millis(queued), ..Timings::default() },
+            uploaded: (0, 0),
+        }
+    }
+
+    /// Drives the context to this revision.
+    pub(super) async fn run(mut self) -> Result<Settlement, Stop> {
+        self.admit().await?;
+        let prepared_from = Instant::now();
+        let tree = Arc::new(self.prepare().await?);
+        self.timings.prepared_ms = millis(prepared_from.elapsed());
+        let settings = self.update.settings_digest(self.job.engine.installation());
+
+        if let Some(settlement) = self.keep_unchanged(&tree, &settings).await? {
+            return Ok(settlement);
+        }
+        let mut last = None;
+        for provider in self.candidates()? {
+            match self.deploy_on(&*provider, &tree, &settings).await {
+                Err(Stop::Failed(trouble)) if trouble.failure == Failure::ProviderDown => {
+                    warn!(context.id = %self.subject.key, provider = %provider.name(), "passed on: {}", trouble.message);
+                    last = Some(trouble);
+                }
+                other => return other,
+            }
+        }
+        Err(Stop::Failed(last.expect("there is at least one candidate")))
+    }
+
+    async fn admit(&self) -> Result<(), Stop> {
+        let engine = &self.job.engine;
+        let options = engine.options();
+        let now = engine.now();
+        let request = AdmitRequest {
+            key: self.subject.key.clone(),
+            revision: self.update.revision,
+            live_previews: options.limits.live_previews,
+            concurrent_builds: options.limits.concurrent_builds,
+            is_live: self.record.live.is_some(),
+            live_until: now.saturating_add(self.ttl()),
+            build_until: now.saturating_add(Duration::from_secs(options.build.timeout_seconds)),
+        };
+        match engine.insist(&self.job.shutdown, || engine.store().admit(&request)).await? {
+            Admission::Admitted => Ok(()),
+            Admission::Full { set: QuotaSet::ConcurrentBuilds, limit, used, next_at } => {
+                // A build's place is usually free long before its deadline: look again soon.
+                let until = next_at.min(now.saturating_add(Duration::from_secs(2)));
+                let message = format!("tenant {} builds {used} contexts, its limit is {limit}", self.subject.key.tenant);
+                Err(Stop::Failed(Trouble::new(Failure::RateLimited { until }, message)))
+            }
+            Admission::Full { set: QuotaSet::LivePreviews, limit, used, next_at } => {
+                let message = format!(
+                    "tenant {} has {used} live previews, its limit is {limit}; end one of them, or wait until {next_at}",
+                    self.subject.key.tenant
+                );
+                Err(Stop::Failed(Trouble::new(Failure::Permanent(code::QUOTA_EXCEEDED), message)))
+            }
+        }
+    }
+
+    /// Fetches, checks and digests the files, on a thread that may block.
+    async fn prepare(&self) -> Result<Tree, Stop> {
+        let limits = self.job.engine.options().bundle.clone();
+        let prepared = match &self.update.content {
+            Content::Files(files) => {
+                let files = files.clone();
+                tokio::task::spawn_blocking(move || tree_from_inline(&files, &limits)).await
+            }
+            Content::Bundle(bundle) => {
+                let path = self
+                    .job
+                    .engine
+                    .bundles()
+                    .fetch(bundle)
+                    .await
+                    .map_err(|error| Stop::Failed(Trouble::new(error.failure.clone(), error.to_string())))?;
+                let sha256 = bundle.sha256;
+                tokio::task::spawn_blocking(move || tree_from_bundle(&path, sha256, &limits)).await
+            }
+        };
+        let tree = prepared.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        tree.map_err(|error: BundleError| {
+            let failure = if error.is_transient() {
+                Failure::Retryable { after: None }
+            } else {
+                Failure::Permanent(error.code())
+            };
+            Stop::Failed(Trouble::new(failure, error.to_string()))
+        })
+    }
+
+    /// The providers that may host this app, in the order in which they are tried.
+    fn candidates(&self) -> Result<Vec<Arc<dyn Provider>>, Stop> {
+        let wanted = &self.update.routing.providers;
+        let mut candidates: Vec<_> = self
+            .job
+            .engine
+            .providers()
+            .iter()
+            .filter(|provider| wanted.is_empty() || wanted.contains(provider.name()))
+            .filter(|provider| provider.capabilities().frameworks.contains(&self.update.app.framework))
+            .cloned()
+            .collect();
+        if candidates.is_empty() {
+            let configured: Vec<_> = self.job.engine.providers().iter().map(|provider| provider.name().as_str()).collect();
+            let message = format!(
+                "no provider can host a {} app{}; configured: {}",
+                self.update.app.framework.word(),
+                if wanted.is_empty() {
+                    String::new()
+                } else {
+                    let wanted: Vec<_> = wanted.iter().map(ProviderName::as_str).collect();
+                    format!(" among those the event allows ({})", wanted.join(", "))
+                },
+                configured.join(", ")
+            );
+            return Err(Stop::Failed(Trouble::new(Failure::Permanent(code::NO_SUITABLE_PROVIDER), message)));
+        }
+        let rank = |name: &ProviderName| wanted.iter().position(|wanted| wanted == name);
+        // Where an earlier holder already has a deployment, that provider is asked first: adopt before create.
+        let started = self.record.building.as_ref().map(|building| &building.provider);
+        candidates.sort_by_key(|provider| (started != Some(provider.name()), rank(provider.name())));
+        Ok(candidates)
+    }
+
+    /// Adopts or creates, records, watches and goes live on one provider.
+    async fn deploy_on(&mut self, provider: &dyn Provider, tree: &Arc<Tree>, settings: &str) -> Result<Settlement, Stop> {
+        let engine = &self.job.engine;
+        for _ in 0..ROUNDS {
+            let built_from = Instant::now();
+            let found = self.adopt_or_create(provider, tree).await?;
+            if let Found::Created(_) = found {
+                self.timings.uploaded_ms = millis(built_from.elapsed());
+            }
+            let (Found::Adopted(deployment) | Found::Created(deployment)) = found;
+            let recorded = RecordedDeployment { provider: provider.name().clone(), deployment: deployment.id.clone() };
+            let answer = engine
+                .insist(&self.job.shutdown, || engine.store().record_deployment(self.keeper.id(), &recorded))
+                .await?;
+            match answer {
+                Recording::Recorded => {}
+                Recording::Ended(by) => return Err(Stop::Superseded(by)),
+                Recording::Condemned => continue,
+                Recording::Lost => return Err(Stop::LeaseLost),
+            }
+            self.watched_from = Some(Instant::now());
+            if !self.watch(provider, &deployment).await? {
+                continue;
+            }
+            let live = Live {
+                revision: self.update.revision,
+                provider: provider.name().clone(),
+                deployment: deployment.id.clone(),
+                address: deployment.address.clone(),
+                tree: tree.digest().to_string(),
+                settings: settings.to_owned(),
+            };
+            if let Some(settlement) = self.go_live(provider, &deployment, live, false).await? {
+                return Ok(settlement);
+            }
+        }
+        Err(Stop::Failed(
+            Trouble::new(
+                Failure::Retryable { after: None },
+                format!("{} deployments in a row vanished while they were worked on", ROUNDS),
+            )
+            .at(provider.name()),
+        ))
+    }
+
+    async fn adopt_or_create(&mut self, provider: &dyn Provider, tree: &Arc<Tree>) -> Result<Found, Stop> {
+        let mut tagged = provider.list(&self.subject.key).await?;
+        tagged.retain(|deployment| {
+            deployment.revision == self.update.revision && !self.record.condemned.contains(&deployment.id)
+        });
+        let best = tagged.into_iter().filter(|deployment| deployment.state != BuildState::Gone).max_by_key(|deployment| {
+            match deployment.state {
+                BuildState::Ready => 3,
+                BuildState::Building => 2,
+                BuildState::Failed { .. } => 1,
+                BuildState::Gone => 0,
+            }
+        });
+        if let Some(deployment) = best {
+            debug!(context.id = %self.subject.key, deployment.id = %deployment.id, "adopted a deployment with this revision's tags");
+            return Ok(Found::Adopted(deployment));
+        }
+        self.progress.at(BuildingState::Uploading, provider.name(), None);
+        let label = self.job.engine.installation().revision_label(&self.subject.key, self.update.revision);
+        let request = CreateRequest {
+            key: &self.subject.key,
+            revision: self.update.revision,
+            label: &label,
+            tree,
+            app: &self.update.app,
+            env: &self.update.env,
+        };
+        let created = provider.create(request).await?;
+        self.uploaded = (created.bytes_uploaded, created.bytes_reused);
+        Ok(Found::Created(created.deployment))
+    }
+
+    /// Waits for the build's end: `true` where it serves, `false` where the deployment is gone.
+    async fn watch(&self, provider: &dyn Provider, deployment: &Deployment) -> Result<bool, Stop> {
+        let options = &self.job.engine.options().build;
+        let poll_max = Duration::from_millis(options.poll_max_ms);
+        let mut interval = Duration::from_millis(options.poll_min_ms);
+        let give_up_at = Instant::now() + Duration::from_secs(options.timeout_seconds);
+        let mut state = deployment.state.clone();
+        let mut failed_questions = 0;
+        self.progress.at(BuildingState::Building, provider.name(), Some(&deployment.id));
+        loop {
+            match state {
+                BuildState::Ready => return Ok(true),
+                BuildState::Gone => return Ok(false),
+                BuildState::Failed { log_tail } => {
+                    let mut trouble = Trouble::new(
+                        Failure::Permanent(code::BUILD_FAILED),
+                        format!("the build of {} failed; its log's last lines say why", deployment.id),
+                    )
+                    .at(provider.name());
+                    trouble.log_tail = log_tail;
+                    return Err(Stop::Failed(trouble));
+                }
+                BuildState::Building => {}
+            }
+            if self.keeper.floor().is_some_and(|floor| self.update.revision <= floor) {
+                provider.cancel(&deployment.id).await?;
+                return Err(Stop::Superseded(self.keeper.desired()));
+            }
+            if Instant::now() >= give_up_at {
+                provider.cancel(&deployment.id).await?;
+                let message =
+                    format!("the build of {} did not end within {} s", deployment.id, options.timeout_seconds);
+                return Err(Stop::Failed(
+                    Trouble::new(Failure::Permanent(code::BUILD_TIMEOUT), message).at(provider.name()),
+                ));
+            }
+            tokio::select! {
+                () = sleep(interval) => {}
+                () = self.keeper.news() => {}
+                () = self.job.shutdown.cancelled() => return Err(Stop::ShuttingDown),
+            }
+            interval = interval.mul_f64(1.5).min(poll_max);
+            state = match provider.status(&deployment.id).await {
+                Ok(state) => {
+                    failed_questions = 0;
+                    state
+                }
+                Err(error) => {
+                    failed_questions += 1;
+                    if failed_questions >= FAILED_QUESTIONS || matches!(error.failure, Failure::RateLimited { .. }) {
+                        // The build may well go on: the next attempt adopts it. Not another provider's to take over.
+                        let mut stop = Stop::from(error);
+                        if let Stop::Failed(trouble) = &mut stop {
+                            trouble.keep_here();
+                        }
+                        return Err(stop);
+                    }
+                    debug!(error = &error as &dyn std::error::Error, "a build could not be asked after; asking again");
+                    BuildState::Building
+                }
+            };
+        }
+    }
+
+    pub(super) fn ttl(&self) -> Duration {
+        let default = self.job.engine.options().retention.ttl_seconds;
+        self.update.retention.ttl.unwrap_or(Duration::from_secs(default))
+    }
+
+    pub(super) fn keep_revisions(&self) -> NonZeroU32 {
+        self.update.retention.keep_revisions.unwrap_or(self.job.engine.options().retention.keep_revisions)
+    }
+
+    pub(super) fn attempts(&self) -> u32 {
+        self.job.delivery.attempt.get()
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

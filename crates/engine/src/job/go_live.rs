@@ -1,0 +1,182 @@
+//! From a build that serves to an outcome: the steps whose order the model checker settled.
+//!
+//! Under the lease, in this order: the deployment's own URL answers with this revision; the record names it as the live
+//! one, under the fence; the alias is moved; older deployments beyond those to keep are removed; the alias is read back,
+//! and moved again if it shows another. Only then is the outcome settled, which releases the lease.
+//!
+//! - The record comes before the alias, because from then on nobody removes this deployment as "an older one".
+//! - The removal comes before reading the alias back, because a frozen worker's late alias call can then only fail or be
+//!   seen: what it pointed to is gone.
+//! - The probe comes first of all, so a revision that never answered is never recorded as live. It only reads, so its
+//!   place does not touch the protocol.
+
+use std::{sync::Arc, time::Duration};
+
+use foreshow_bundle::Tree;
+use foreshow_contract::{BuildingState, DeploymentId, Timings};
+use tokio::time::{Instant, sleep};
+use tracing::{debug, warn};
+
+use super::{
+    Stop, Trouble,
+    deploy::{Deploy, millis},
+};
+use crate::{
+    BuildState, Deployment, Failure, Live, Outcome, Probe, Provider, ReadyOutcome, Settlement, code, record::Recording,
+};
+
+/// How often an alias is moved again when it shows another deployment.
+const ALIAS_MOVES: usize = 5;
+/// The first and the largest interval between two probes.
+const PROBE_EVERY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+impl Deploy<'_> {
+    /// The live deployment goes on serving where this revision has the same files and settings.
+    pub(super) async fn keep_unchanged(
+        &mut self,
+        tree: &Arc<Tree>,
+        settings: &str,
+    ) -> Result<Option<Settlement>, Stop> {
+        let Some(live) = &self.record.live else { return Ok(None) };
+        let same = live.tree == tree.digest().to_string() && live.settings == settings;
+        // Nothing at or below an accepted end counts as live, whatever became of the end's own run.
+        if !same || self.record.is_ended(live.revision) || self.record.condemned.contains(&live.deployment) {
+            return Ok(None);
+        }
+        let wanted = &self.update.routing.providers;
+        let Some(provider) = self.job.engine.provider(&live.provider) else { return Ok(None) };
+        if !wanted.is_empty() && !wanted.contains(provider.name()) {
+            return Ok(None);
+        }
+        let Some(deployment) =
+            provider.list(&self.subject.key).await?.into_iter().find(|deployment| deployment.id == live.deployment)
+        else {
+            return Ok(None);
+        };
+        if deployment.state != BuildState::Ready {
+            return Ok(None);
+        }
+        self.uploaded = (0, tree.total_bytes());
+        let live = Live { revision: self.update.revision, address: deployment.address.clone(), ..live.clone() };
+        self.go_live(&*provider, &deployment, live, true).await
+    }
+
+    /// Goes live, or answers `None` where the deployment is gone or condemned.
+    pub(super) async fn go_live(
+        &mut self,
+        provider: &dyn Provider,
+        deployment: &Deployment,
+        live: Live,
+        unchanged: bool,
+    ) -> Result<Option<Settlement>, Stop> {
+        self.progress.at(BuildingState::Probing, provider.name(), Some(&deployment.id));
+        self.probe(provider, deployment).await?;
+        self.timings.built_ms = self.watched_from.take().map_or(0, |from| millis(from.elapsed()));
+        let engine = &self.job.engine;
+        let ttl = engine.options().lease.ttl();
+        match engine.insist(&self.job.shutdown, || engine.store().go_live(self.keeper.id(), &live, ttl)).await? {
+            Recording::Recorded => {}
+            Recording::Ended(by) => return Err(Stop::Superseded(by)),
+            Recording::Condemned => return Ok(None),
+            Recording::Lost => return Err(Stop::LeaseLost),
+        }
+        let shown = self.show(provider, deployment).await.map_err(|stop| match stop {
+            Stop::Failed(mut trouble) => {
+                trouble.keep_here();
+                Stop::Failed(trouble)
+            }
+            other => other,
+        })?;
+        let Some(removed) = shown else { return Ok(None) };
+        let expires_at = engine.now().saturating_add(self.ttl());
+        let outcome = Outcome::Ready(Box::new(ReadyOutcome {
+            provider: provider.name().clone(),
+            deployment: deployment.id.clone(),
+            address: deployment.address.clone(),
+            alias_address: provider.alias_address(&self.record.alias),
+            unchanged,
+            expires_at,
+            timings: Timings {
+                total_ms: self.timings.queued_ms + millis(self.started_at.elapsed()),
+                ..self.timings
+            },
+            bytes_uploaded: self.uploaded.0,
+            bytes_reused: self.uploaded.1,
+            attempts: self.attempts(),
+            replaced: Vec::new(),
+        }));
+        Ok(Some(Settlement { outcome, expires_at: Some(expires_at), removed }))
+    }
+
+    /// Asks the deployment's own URL until this revision answers well.
+    async fn probe(&self, provider: &dyn Provider, deployment: &Deployment) -> Result<(), Stop> {
+        let options = &self.job.engine.options().probe;
+        let give_up_at = Instant::now() + Duration::from_secs(options.timeout_seconds);
+        let (mut interval, longest) = PROBE_EVERY;
+        loop {
+            let seen = match provider.probe(deployment, &options.path).await {
+                Ok(Probe::Revision { status }) if (200..400).contains(&status) => return Ok(()),
+                Ok(Probe::Revision { status }) => format!("it answered {} with status {status}", options.path),
+                Ok(Probe::NotYet { seen }) => seen,
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() >= give_up_at {
+                let message = format!(
+                    "{} did not answer with this revision within {} s: {seen}",
+                    provider.url(&deployment.address),
+                    options.timeout_seconds
+                );
+                return Err(Stop::Failed(
+                    Trouble::new(Failure::Permanent(code::NOT_REACHABLE), message).at(provider.name()),
+                ));
+            }
+            debug!(deployment.id = %deployment.id, "not reachable yet: {seen}");
+            tokio::select! {
+                () = sleep(interval) => {}
+                () = self.job.shutdown.cancelled() => return Err(Stop::ShuttingDown),
+            }
+            interval = (interval * 2).min(longest);
+        }
+    }
+
+    /// Moves the alias, makes room, and reads the alias back. `None` where the deployment is gone.
+    async fn show(&self, provider: &dyn Provider, deployment: &Deployment) -> Result<Option<Vec<DeploymentId>>, Stop> {
+        let alias = &self.record.alias;
+        let mut removed = Vec::new();
+        for _ in 0..ALIAS_MOVES {
+            if !provider.move_alias(alias, &deployment.id).await? {
+                return Ok(None);
+            }
+            removed.extend(self.make_room(provider, deployment).await?);
+            if provider.alias(alias).await?.as_ref() == Some(&deployment.id) {
+                return Ok(Some(removed));
+            }
+            warn!(context.id = %self.subject.key, "the alias shows another deployment; it is moved again");
+        }
+        let message = format!("the alias did not stay at {} after {ALIAS_MOVES} moves", deployment.id);
+        Err(Stop::Failed(Trouble::new(Failure::Retryable { after: None }, message).at(provider.name())))
+    }
+
+    /// Removes the deployments of older revisions beyond those to keep.
+    async fn make_room(&self, provider: &dyn Provider, live: &Deployment) -> Result<Vec<DeploymentId>, Stop> {
+        let mut older = provider.list(&self.subject.key).await?;
+        older.retain(|deployment| {
+            deployment.id != live.id
+                && (deployment.revision < self.update.revision)
+                && deployment.state != BuildState::Gone
+        });
+        // Newest first; of those that never served none is kept.
+        older.sort_by_key(|deployment| std::cmp::Reverse(deployment.revision));
+        let mut places = self.keep_revisions().get() - 1;
+        let mut removed = Vec::new();
+        for deployment in older {
+            if deployment.state == BuildState::Ready && places > 0 {
+                places -= 1;
+                continue;
+            }
+            provider.delete(&deployment.id).await?;
+            removed.push(deployment.id);
+        }
+        Ok(removed)
+    }
+}

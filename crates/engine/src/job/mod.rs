@@ -1,0 +1,411 @@
+//! One delivery, from its claim to its acknowledgement.
+//!
+//! A delivery is never "a step to do": it raises what its context should show, and whoever holds the context's lease
+//! drives it there. So every path through here ends in one of four ways, and each may be cut off at any await by a
+//! crash and started again by the next delivery of the same message:
+//!
+//! 1. its end is published, then it is acknowledged ([`Job::conclude`]);
+//! 2. it is dead-lettered with its reason, then acknowledged;
+//! 3. it is handed to a delay, then acknowledged;
+//! 4. it is given back.
+//!
+//! The order that keeps the promises: *settle* (outcome recorded and lease released in one step) → *publish* → *ack*. A
+//! crash after settling finds the outcome at the next claim and publishes it again, under the same id. Nothing that
+//! changes the provider comes after the release of the lease.
+
+mod cleanup;
+mod deploy;
+mod go_live;
+mod progress;
+mod reject;
+mod results;
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use foreshow_contract::{
+    AttemptReport, ContextEvent, ContextUpdated, FailureCode, FailureReport, IncomingEvent, Ordinal, ProviderName,
+};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::{
+    Claim, Claimed, ContextRecord, DeadLetterReason, Delay, Delivery, Failure, Outcome, ProviderError, Settlement, Settling,
+    lease::{Keeper, LeaseLost},
+    outcome::{Subject, with_attempt},
+    ports::QuotaMember,
+    retry::{self, Next},
+    worker::{Engine, ShuttingDown},
+};
+
+/// One delivery and what it needs.
+pub(crate) struct Job {
+    pub(crate) engine: Engine,
+    pub(crate) delivery: Delivery,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// Why work under a lease stopped.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Claim again.
+    LeaseLost,
+    /// Hand over to another replica.
+    ShuttingDown,
+    /// Something newer won.
+    Superseded(Ordinal),
+    /// It failed; whether for good is the retry policy's to say.
+    Failed(Box<Trouble>),
+}
+
+impl From<ShuttingDown> for Stop {
+    fn from(_: ShuttingDown) -> Self {
+        Self::ShuttingDown
+    }
+}
+
+impl From<LeaseLost> for Stop {
+    fn from(_: LeaseLost) -> Self {
+        Self::LeaseLost
+    }
+}
+
+/// A failure with everything that a report of it tells.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    pub(crate) failure: Failure,
+    pub(crate) provider: Option<ProviderName>,
+    pub(crate) message: String,
+    pub(crate) log_tail: Vec<String>,
+}
+
+impl Trouble {
+    pub(crate) fn new(failure: Failure, message: impl Into<String>) -> Box<Self> {
+        Box::new(Self { failure, provider: None, message: message.into(), log_tail: Vec::new() })
+    }
+
+    pub(crate) fn at(mut self: Box<Self>, provider: &ProviderName) -> Box<Self> {
+        self.provider = Some(provider.clone());
+        self
+    }
+
+    /// Keeps the job at its provider: what was started there is to be adopted, not started again elsewhere.
+    pub(crate) fn keep_here(&mut self) {
+        if self.failure == Failure::ProviderDown {
+            self.failure = Failure::Retryable { after: None };
+        }
+    }
+
+    fn report(&self, number: NonZeroU32, at: foreshow_contract::Timestamp) -> AttemptReport {
+        AttemptReport {
+            number: number.get(),
+            at,
+            provider: self.provider.clone(),
+            code: FailureCode::from(self.failure.code()),
+            message: self.message.clone(),
+        }
+    }
+}
+
+impl From<ProviderError> for Stop {
+    fn from(error: ProviderError) -> Self {
+        let mut message = error.to_string();
+        let mut source = std::error::Error::source(&error);
+        while let Some(cause) = source {
+            message = format!("{message}: {cause}");
+            source = cause.source();
+        }
+        Self::Failed(Trouble::new(error.failure, message).at(&error.provider))
+    }
+}
+
+/// What a delivery asks for.
+enum Wish<'a> {
+    Deploy(&'a ContextUpdated),
+    CleanUp,
+    /// Its code panicked too often: settle as failed, without running it again.
+    GiveUp(Box<Trouble>),
+}
+
+impl Job {
+    /// Does the job. On [`ShuttingDown`] the delivery was given back, or will be once its consumer is gone.
+    pub(crate) async fn run(&self) -> Result<(), ShuttingDown> {
+        let content_type = self.delivery.message.content_type.as_deref();
+        let incoming = match foreshow_contract::decode(content_type, &self.delivery.message.body) {
+            Ok(incoming) => incoming,
+            Err(rejection) => return self.reject(&rejection).await,
+        };
+        match &incoming.event {
+            ContextEvent::Updated(update) => self.drive(&incoming, Wish::Deploy(update)).await,
+            ContextEvent::Ended(_) => self.drive(&incoming, Wish::CleanUp).await,
+            ContextEvent::Touched(touch) => {
+                self.engine.insist(&self.shutdown, || self.engine.store().touch(&touch.key, None)).await?;
+                self.ack().await
+            }
+        }
+    }
+
+    /// Ends the delivery after its code panicked: another attempt, or failed.
+    pub(crate) async fn run_after_panic(&self, panic: String) -> Result<(), ShuttingDown> {
+        let trouble = Trouble::new(
+            Failure::Retryable { after: None },
+            format!("the worker's own code panicked on this event: {panic}; please report it"),
+        );
+        let Ok(incoming) =
+            foreshow_contract::decode(self.delivery.message.content_type.as_deref(), &self.delivery.message.body)
+        else {
+            let reason = DeadLetterReason {
+                code: crate::code::INTERNAL.to_owned(),
+                message: trouble.message.clone(),
+                attempts: self.delivery.history.clone(),
+            };
+            return self.dead_letter(&reason).await;
+        };
+        match self.next(&trouble) {
+            Next::Again { after, attempt } => self.delay(after, attempt, Some(&trouble)).await,
+            Next::GiveUp { .. } => {
+                let trouble = Trouble::new(Failure::Permanent(crate::code::INTERNAL), trouble.message);
+                self.drive(&incoming, Wish::GiveUp(trouble)).await
+            }
+        }
+    }
+
+    /// Claims the context, as often as it takes, and does what the store answers.
+    async fn drive(&self, incoming: &IncomingEvent, wish: Wish<'_>) -> Result<(), ShuttingDown> {
+        let Some(subject) = &Subject::of(incoming) else { return self.ack().await };
+        let digest = match &incoming.event {
+            ContextEvent::Updated(update) => update.request_digest(self.engine.installation()),
+            // An end has nothing but its name: two of one revision are the same event.
+            ContextEvent::Ended(_) | ContextEvent::Touched(_) => "end".to_owned(),
+        };
+        let event = &incoming.event;
+        let options = self.engine.options();
+        let give_up_at = Instant::now() + Duration::from_secs(options.wait.bound_seconds);
+        let mut claim = Claim {
+            key: subject.key.clone(),
+            ordinal: subject.ordinal,
+            digest,
+            alias: self.engine.installation().alias_label(&subject.key),
+            owner: self.engine.new_owner(),
+            ttl: options.lease.ttl(),
+        };
+        let mut watch = self.engine.store().watch(&subject.key);
+        loop {
+            let slot = tokio::select! {
+                slot = self.slots.acquire() => slot.expect("the slots are never closed"),
+                () = self.shutdown.cancelled() => return self.give_back().await,
+            };
+            claim.owner = self.engine.new_owner();
+            let asked_at = Instant::now();
+            match self.engine.insist(&self.shutdown, || self.engine.store().claim(&claim)).await? {
+                Claimed::Finished(settled) => {
+                    debug!(context.id = %subject.key, "{} had ended before; saying so again", subject.ordinal);
+                    return self.conclude(subject, event, &settled.outcome).await;
+                }
+                Claimed::Stale { by } => {
+                    debug!(context.id = %subject.key, "{} is superseded by {by}", subject.ordinal);
+                    return self.conclude(subject, event, &Outcome::Superseded { by }).await;
+                }
+                Claimed::Conflict => return self.reject_conflict(subject).await,
+                Claimed::Held { until } => {
+                    drop(slot);
+                    if Instant::now() >= give_up_at {
+                        let park = Duration::from_millis(options.wait.park_ms);
+                        return self.delay(park, self.delivery.attempt, None).await;
+                    }
+                    let left = until.saturating_since(self.engine.now()).min(options.lease.ttl());
+                    tokio::select! {
+                        () = watch.changed() => {}
+                        // A moment after the lease's end, so that the question does not come just before it.
+                        () = sleep(left + Duration::from_millis(5)) => {}
+                        () = sleep_until(give_up_at) => {}
+                        () = self.shutdown.cancelled() => return self.give_back().await,
+                    }
+                }
+                Claimed::Granted { lease, record } => {
+                    let keeper = Keeper::start(
+                        Arc::clone(self.engine.store_handle()),
+                        lease,
+                        asked_at,
+                        record.desired,
+                        record.floor,
+                        &options.lease,
+                    );
+                    match self.work(subject, keeper, &record, &wish, asked_at).await? {
+                        Worked::Settled(outcome) => return self.conclude(subject, event, &outcome).await,
+                        Worked::HandedOn => return Ok(()),
+                        Worked::LeaseLost => warn!(
+                            context.id = %subject.key,
+                            "the lease of {} was lost; claiming again", subject.ordinal
+                        ),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Works under the lease, then settles, hands over, or hands on.
+    async fn work(
+        &self,
+        subject: &Subject,
+        keeper: Keeper,
+        record: &ContextRecord,
+        wish: &Wish<'_>,
+        granted_at: Instant,
+    ) -> Result<Worked, ShuttingDown> {
+        let store = self.engine.store();
+        let stopped = match wish {
+            Wish::Deploy(update) => {
+                let deploy = deploy::Deploy::new(self, subject, update, &keeper, record, granted_at);
+                keeper.hold(deploy.run()).await
+            }
+            Wish::CleanUp => keeper.hold(self.clean_up(subject)).await,
+            Wish::GiveUp(trouble) => Ok(Err(Stop::Failed(trouble.clone()))),
+        };
+        let settlement = match stopped.unwrap_or_else(|lost| Err(lost.into())) {
+            Ok(settlement) => settlement,
+            Err(Stop::Superseded(by)) => {
+                Settlement { outcome: Outcome::Superseded { by }, expires_at: None, removed: Vec::new() }
+            }
+            Err(Stop::LeaseLost) => return Ok(Worked::LeaseLost),
+            Err(Stop::ShuttingDown) => {
+                let lease = keeper.finish();
+                if let Err(error) = store.release(&lease).await {
+                    warn!(context.id = %lease.key, error = &error as &dyn std::error::Error,
+                        "the lease was not released; it runs out by itself");
+                }
+                info!(context.id = %lease.key, "{} is handed over, its build still running", subject.ordinal);
+                return self.give_back().await.map(|()| Worked::HandedOn);
+            }
+            Err(Stop::Failed(trouble)) => match self.next(&trouble) {
+                Next::Again { after, attempt } => {
+                    info!(context.id = %subject.key, attempt = self.delivery.attempt, after_ms = after.as_millis(),
+                        "{} is tried again later: {}", subject.ordinal, trouble.message);
+                    let lease = keeper.finish();
+                    self.engine.insist(&self.shutdown, || store.release(&lease)).await?;
+                    let build = QuotaMember::Build(subject.key.clone(), subject.ordinal.revision);
+                    self.engine.insist(&self.shutdown, || store.leave(&build)).await?;
+                    self.delay(after, attempt, Some(&trouble)).await?;
+                    return Ok(Worked::HandedOn);
+                }
+                Next::GiveUp { code } => {
+                    if record.live.is_none() && matches!(wish, Wish::Deploy(_)) {
+                        // Under the lease: nobody else is let in for this context meanwhile.
+                        let place = QuotaMember::LivePreview(subject.key.clone());
+                        self.engine.insist(&self.shutdown, || store.leave(&place)).await?;
+                    }
+                    Settlement { outcome: self.failed(&trouble, code), expires_at: None, removed: Vec::new() }
+                }
+            },
+        };
+        let settling = keeper.hold(self.engine.insist(&self.shutdown, || store.settle(keeper.id(), &settlement))).await;
+        match settling {
+            Ok(Ok(Settling::Settled { outcome })) => Ok(Worked::Settled(outcome)),
+            Ok(Ok(Settling::Lost)) | Err(LeaseLost) => Ok(Worked::LeaseLost),
+            Ok(Err(shutting_down)) => Err(shutting_down),
+        }
+    }
+
+    /// Publishes how the event ended, keeps a dead letter of what failed, and acknowledges.
+    async fn conclude(&self, subject: &Subject, event: &ContextEvent, outcome: &Outcome) -> Result<(), ShuttingDown> {
+        let results = results::of(subject, outcome, &self.engine);
+        self.engine.insist(&self.shutdown, || self.engine.broker().publish_results(&results)).await?;
+        if let ContextEvent::Updated(update) = event {
+            let build = QuotaMember::Build(subject.key.clone(), subject.ordinal.revision);
+            if !matches!(outcome, Outcome::Superseded { .. }) {
+                self.engine.insist(&self.shutdown, || self.engine.store().leave(&build)).await?;
+            }
+            // What failed keeps its bundle: a dead letter may be replayed.
+            if let (foreshow_contract::Content::Bundle(bundle), false) =
+                (&update.content, matches!(outcome, Outcome::Failed { .. }))
+            {
+                self.engine
+                    .insist(&self.shutdown, || self.engine.bundles().release(bundle, &update.key, update.revision))
+                    .await?;
+            }
+        }
+        match outcome {
+            Outcome::Ready(ready) => {
+                info!(context.id = %subject.key, revision = %subject.ordinal.revision, unchanged = ready.unchanged,
+                    "preview of {} is ready", subject.key);
+            }
+            Outcome::Failed { report } => {
+                warn!(context.id = %subject.key, revision = %subject.ordinal.revision, code = %report.code,
+                    "preview of {} failed: {}", subject.key, report.message);
+                let reason = DeadLetterReason {
+                    code: report.code.to_string(),
+                    message: report.message.clone(),
+                    attempts: report.attempts.clone(),
+                };
+                return self.dead_letter(&reason).await;
+            }
+            Outcome::Removed => info!(context.id = %subject.key, "{} was ended and cleaned up", subject.key),
+            Outcome::Superseded { .. } => {}
+        }
+        self.ack().await
+    }
+
+    fn next(&self, trouble: &Trouble) -> Next {
+        let Delivery { attempt, accepted_at, .. } = &self.delivery;
+        let options = &self.engine.options().retry;
+        self.engine.with_rng(|rng| retry::next(&trouble.failure, *attempt, *accepted_at, self.engine.now(), options, rng))
+    }
+
+    fn failed(&self, trouble: &Trouble, code: &'static str) -> Outcome {
+        let now = self.engine.now();
+        let report = FailureReport {
+            code: FailureCode::from(code),
+            message: trouble.message.clone(),
+            provider: trouble.provider.clone(),
+            attempts: with_attempt(&self.delivery.history, trouble.report(self.delivery.attempt, now)),
+            log_tail: trouble.log_tail.clone(),
+        };
+        Outcome::Failed { report: Box::new(report) }
+    }
+
+    async fn delay(
+        &self,
+        after: Duration,
+        attempt: NonZeroU32,
+        trouble: Option<&Trouble>,
+    ) -> Result<(), ShuttingDown> {
+        let history = match trouble {
+            Some(trouble) => {
+                with_attempt(&self.delivery.history, trouble.report(self.delivery.attempt, self.engine.now()))
+            }
+            None => self.delivery.history.clone(),
+        };
+        let delay = Delay { after, attempt, history };
+        self.engine.insist(&self.shutdown, || self.engine.broker().delay(&self.delivery, delay.clone())).await
+    }
+
+    async fn dead_letter(&self, reason: &DeadLetterReason) -> Result<(), ShuttingDown> {
+        self.engine.insist(&self.shutdown, || self.engine.broker().dead_letter(&self.delivery, reason)).await
+    }
+
+    async fn ack(&self) -> Result<(), ShuttingDown> {
+        self.engine.insist(&self.shutdown, || self.engine.broker().ack(&self.delivery.receipt)).await
+    }
+
+    /// Gives the delivery back. Where that fails, it comes back once this consumer is gone.
+    async fn give_back(&self) -> Result<(), ShuttingDown> {
+        if let Err(error) = self.engine.broker().requeue(&self.delivery.receipt).await {
+            debug!(error = &error as &dyn std::error::Error, "a delivery was not given back; it follows its consumer");
+        }
+        Err(ShuttingDown)
+    }
+}
+
+/// How work under a lease came out.
+enum Worked {
+    /// The event has ended; it is still to be published.
+    Settled(Outcome),
+    /// The delivery is out of our hands.
+    HandedOn,
+    /// Claim again.
+    LeaseLost,
+}

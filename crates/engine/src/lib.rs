@@ -1,0 +1,45 @@
+//! The domain of Foreshow: what happens to a context event, from its delivery to its end.
+//!
+//! The engine talks to the world through four ports, [`Broker`], [`Store`], [`Provider`] and [`Clock`], and one
+//! source of files, [`Bundles`]. It knows no network, no disk and no wall clock of its own, so the whole lifecycle
+//! runs on a paused clock with in-memory adapters (see [`testing`]).
+//!
+//! | room | idea |
+//! | --- | --- |
+//! | [`ports`] | what the engine asks of the outside |
+//! | [`record`] | a context's record and its transitions, as pure functions |
+//! | [`job`] | one delivery, from claim to acknowledgement |
+//! | [`lease`] | keeping the right to change a context |
+//! | [`worker`] | many jobs at once, and how they stop |
+//! | [`retry`], [`failure`] | what may go wrong, and what follows |
+//! | [`outcome`] | how an event ended, and the results that say so |
+
+pub mod failure;
+pub mod job;
+pub mod lease;
+pub mod notices;
+pub mod options;
+pub mod outcome;
+pub mod ports;
+pub mod record;
+pub mod retry;
+pub mod testing;
+pub mod worker;
+
+pub use failure::{Failure, code};
+pub use options::{
+    BuildOptions, EngineOptions, LeaseOptions, OptionsError, ProbeOptions, RetentionOptions, TenantLimits, WaitOptions,
+    WorkerOptions,
+};
+pub use outcome::{Outcome, ReadyOutcome};
+pub use ports::{
+    Address, Admission, AdmitRequest, Broker, BrokerError, BuildState, Bundles, BundlesError, Capabilities, Claim, Claimed,
+    Clock, ContextSummary, HistoryEntry, CreateRequest, Created, DeadLetterReason, Delay, Deliveries, Delivery, Deployment, Message, Probe,
+    Provider, ProviderError, Queue, QuotaMember, QuotaSet, Receipt, Renewal, ResultFilter, Results, Settlement, Settling, Store,
+    StoreError, Watch,
+};
+pub use record::{
+    ClaimAnswer, ContextRecord, ContextStatus, GoLive, HeldLease, Lease, LeaseId, Live, Owner, RecordedDeployment, Recording, SettledOutcome,
+};
+pub use retry::{Backoff, RetryOptions};
+pub use worker::{Drained, Engine, EngineParts, ShuttingDown, Worker};

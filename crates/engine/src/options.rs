@@ -1,0 +1,234 @@
+//! What can be configured, with defaults that suit one machine. Rules across keys are checked by
+//! [`EngineOptions::check`] at start.
+
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::retry::{Backoff, RetryOptions};
+
+/// An option, or two together, that cannot be worked with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{key} {problem}")]
+pub struct OptionsError {
+    /// The key, dotted.
+    pub key: &'static str,
+    /// What is wrong, and what is allowed.
+    pub problem: &'static str,
+}
+
+impl OptionsError {
+    /// An error about `key`.
+    pub fn new(key: &'static str, problem: &'static str) -> Self {
+        Self { key, problem }
+    }
+}
+
+/// Everything the engine can be told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineOptions {
+    /// Concurrency and shutdown.
+    pub worker: WorkerOptions,
+    /// Leases.
+    pub lease: LeaseOptions,
+    /// Waiting for another's lease.
+    pub wait: WaitOptions,
+    /// Attempts.
+    pub retry: RetryOptions,
+    /// Watching builds.
+    pub build: BuildOptions,
+    /// Checking that a preview answers.
+    pub probe: ProbeOptions,
+    /// How long previews live.
+    pub retention: RetentionOptions,
+    /// Limits of each tenant.
+    pub limits: TenantLimits,
+    /// Limits of each context's files.
+    pub bundle: foreshow_bundle::Limits,
+}
+
+/// Concurrency and shutdown of one worker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkerOptions {
+    /// Jobs that run at once. Default 32. Builds run at the provider, so this bounds memory and open calls, not CPUs.
+    pub concurrency: NonZeroUsize,
+    /// Deliveries held at once per queue, running or waiting. Default 128. Below twice the concurrency, slots idle.
+    pub prefetch: NonZeroU32,
+    /// How long a shutdown waits for calls that are under way, in seconds. Default 25 (Kubernetes kills after 30).
+    pub drain_seconds: u64,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self {
+            concurrency: NonZeroUsize::new(32).expect("32 is not 0"),
+            prefetch: NonZeroU32::new(128).expect("128 is not 0"),
+            drain_seconds: 25,
+        }
+    }
+}
+
+/// Leases on contexts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LeaseOptions {
+    /// How long a lease lives without renewal, in milliseconds. Default 15,000: after a crash, the time to take-over.
+    pub ttl_ms: u64,
+    /// How often it is renewed, in milliseconds. Default 5,000: one renewal may fail and the next has room to spare.
+    pub renew_every_ms: u64,
+    /// How long before its end the holder stops by its own clock, in milliseconds. Default 2,000: what a call that is
+    /// already under way may take to land.
+    pub margin_ms: u64,
+}
+
+impl Default for LeaseOptions {
+    fn default() -> Self {
+        Self { ttl_ms: 15_000, renew_every_ms: 5_000, margin_ms: 2_000 }
+    }
+}
+
+impl LeaseOptions {
+    /// How long a lease lives without renewal.
+    pub fn ttl(&self) -> Duration {
+        Duration::from_millis(self.ttl_ms)
+    }
+
+    /// How often it is renewed.
+    pub fn renew_every(&self) -> Duration {
+        Duration::from_millis(self.renew_every_ms)
+    }
+
+    /// How long before its end the holder stops.
+    pub fn margin(&self) -> Duration {
+        Duration::from_millis(self.margin_ms)
+    }
+}
+
+/// Waiting in process for a context that another delivery holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WaitOptions {
+    /// After this long the delivery goes to a delay queue, in seconds. Default 60. Well below the broker's consumer
+    /// timeout (RabbitMQ: 30 minutes).
+    pub bound_seconds: u64,
+    /// How long it stays there, in milliseconds. Default 5,000.
+    pub park_ms: u64,
+}
+
+impl Default for WaitOptions {
+    fn default() -> Self {
+        Self { bound_seconds: 60, park_ms: 5_000 }
+    }
+}
+
+/// Watching a build.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BuildOptions {
+    /// A build that takes longer has failed, in seconds. Default 900.
+    pub timeout_seconds: u64,
+    /// The first interval between questions, in milliseconds. Default 50.
+    pub poll_min_ms: u64,
+    /// The largest, in milliseconds. Default 2,000; intervals grow by half each time.
+    pub poll_max_ms: u64,
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        Self { timeout_seconds: 900, poll_min_ms: 50, poll_max_ms: 2_000 }
+    }
+}
+
+/// Checking that a ready preview answers at its URL with its own revision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProbeOptions {
+    /// The path that is asked. Default `/`.
+    pub path: String,
+    /// How long it may take until it answers, in seconds. Default 60.
+    pub timeout_seconds: u64,
+}
+
+impl Default for ProbeOptions {
+    fn default() -> Self {
+        Self { path: "/".to_owned(), timeout_seconds: 60 }
+    }
+}
+
+/// How long previews live where the event does not say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionOptions {
+    /// From the last update or touch, in seconds. Default 86,400 (a day).
+    pub ttl_seconds: u64,
+    /// Revisions kept beside each other, the live one included. Default 1.
+    pub keep_revisions: NonZeroU32,
+}
+
+impl Default for RetentionOptions {
+    fn default() -> Self {
+        Self { ttl_seconds: 86_400, keep_revisions: NonZeroU32::MIN }
+    }
+}
+
+/// What each tenant may use.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TenantLimits {
+    /// Contexts with a live preview. Default none. A new context over it fails with `quota_exceeded`; an update of a
+    /// live one is never stopped.
+    pub live_previews: Option<NonZeroU32>,
+    /// Contexts that build at once. Default none. Over it, an update waits without using up an attempt.
+    pub concurrent_builds: Option<NonZeroU32>,
+}
+
+impl EngineOptions {
+    /// Checks what no single key can tell.
+    ///
+    /// # Errors
+    /// Names the first key that cannot be worked with.
+    pub fn check(&self) -> Result<(), OptionsError> {
+        if self.lease.renew_every_ms == 0 {
+            return Err(OptionsError::new("lease.renew_every_ms", "must be above 0"));
+        }
+        if self.lease.renew_every_ms.saturating_add(self.lease.margin_ms) >= self.lease.ttl_ms {
+            return Err(OptionsError::new(
+                "lease.renew_every_ms",
+                "plus lease.margin_ms must stay below lease.ttl_ms, or every lease is lost before it can be renewed",
+            ));
+        }
+        Backoff::try_new(Duration::from_millis(self.retry.min_ms), Duration::from_millis(self.retry.max_ms))?;
+        if self.build.poll_min_ms == 0 || self.build.poll_min_ms > self.build.poll_max_ms {
+            return Err(OptionsError::new("build.poll_min_ms", "must be above 0 and no more than build.poll_max_ms"));
+        }
+        if self.retention.ttl_seconds == 0 {
+            return Err(OptionsError::new("retention.ttl_seconds", "must be above 0"));
+        }
+        if !self.probe.path.starts_with('/') {
+            return Err(OptionsError::new("probe.path", "must begin with a slash"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_sound() {
+        EngineOptions::default().check().unwrap();
+    }
+
+    #[test]
+    fn a_lease_that_cannot_be_renewed_in_time_is_refused() {
+        let mut options = EngineOptions::default();
+        options.lease.renew_every_ms = 13_000;
+        assert_eq!(options.check().unwrap_err().key, "lease.renew_every_ms");
+    }
+}

@@ -1,0 +1,23 @@
+//! What the engine asks of the outside: the broker, the store, the providers, the clock, and a source of bundles.
+//!
+//! Ports are named for their role; adapters, in other crates, for their product. Every adapter of a port must keep the
+//! same promises, which its trait states.
+
+mod broker;
+mod bundles;
+mod clock;
+mod provider;
+mod store;
+
+pub use broker::{
+    Broker, BrokerError, DeadLetterReason, Delay, Deliveries, Delivery, Message, Queue, Receipt, ResultFilter, Results,
+};
+pub use bundles::{Bundles, BundlesError};
+pub use clock::Clock;
+pub use provider::{
+    Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Probe, Provider, ProviderError,
+};
+pub use store::{
+    Admission, AdmitRequest, Claim, Claimed, ContextSummary, HistoryEntry, Place, QuotaMember, QuotaSet, Renewal, Settlement, Settling, Store,
+    StoreError, Watch,
+};

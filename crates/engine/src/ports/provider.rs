@@ -1,0 +1,177 @@
+use std::{fmt, sync::Arc};
+
+use async_trait::async_trait;
+use foreshow_bundle::Tree;
+use foreshow_contract::{App, ContextKey, DeploymentId, Framework, HostLabel, ProviderName, Revision, Secret};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::Failure;
+
+/// A hosting provider.
+///
+/// No provider's create is idempotent and none has fences, so the engine leans on two things only: what carries a
+/// context's tags can be listed (at once after a create was answered), and deleting twice is harmless.
+#[async_trait]
+pub trait Provider: Send + Sync + 'static {
+    /// Its name in events and configuration.
+    fn name(&self) -> &ProviderName;
+
+    /// What it can host.
+    fn capabilities(&self) -> &Capabilities;
+
+    /// The public URL of an address that this provider gave.
+    fn url(&self, address: &Address) -> String;
+
+    /// The address of a context's stable alias.
+    fn alias_address(&self, alias: &HostLabel) -> Address;
+
+    /// Every deployment that carries this context's tags, in any state, of any revision.
+    async fn list(&self, key: &ContextKey) -> Result<Vec<Deployment>, ProviderError>;
+
+    /// Creates a deployment with the tags given, uploading only what the provider lacks.
+    ///
+    /// Not idempotent: after an error the deployment may exist, or may still come to exist.
+    async fn create(&self, request: CreateRequest<'_>) -> Result<Created, ProviderError>;
+
+    /// How the deployment's build stands.
+    async fn status(&self, id: &DeploymentId) -> Result<BuildState, ProviderError>;
+
+    /// Stops a build that runs and removes what it left. Idempotent.
+    async fn cancel(&self, id: &DeploymentId) -> Result<(), ProviderError>;
+
+    /// Removes the deployment and every alias that shows it. Idempotent: one that is gone counts as removed.
+    async fn delete(&self, id: &DeploymentId) -> Result<(), ProviderError>;
+
+    /// The deployment that the alias shows.
+    async fn alias(&self, alias: &HostLabel) -> Result<Option<DeploymentId>, ProviderError>;
+
+    /// Points the alias at the deployment; `false` where the deployment is gone.
+    async fn move_alias(&self, alias: &HostLabel, to: &DeploymentId) -> Result<bool, ProviderError>;
+
+    /// Asks the deployment's own URL and tells who answered.
+    async fn probe(&self, deployment: &Deployment, path: &str) -> Result<Probe, ProviderError>;
+}
+
+/// What a provider can host.
+#[derive(Clone, Debug)]
+pub struct Capabilities {
+    /// The frameworks it takes.
+    pub frameworks: BTreeSet<Framework>,
+}
+
+/// What to deploy.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateRequest<'a> {
+    /// The context.
+    pub key: &'a ContextKey,
+    /// Its revision.
+    pub revision: Revision,
+    /// The host label of this revision.
+    pub label: &'a HostLabel,
+    /// The files.
+    pub tree: &'a Arc<Tree>,
+    /// How they are built and served.
+    pub app: &'a App,
+    /// Environment of the build and the app.
+    pub env: &'a BTreeMap<String, Secret>,
+}
+
+/// A deployment that was just created.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// Bytes sent, because the provider lacked them.
+    pub bytes_uploaded: u64,
+    /// Bytes that the provider already had.
+    pub bytes_reused: u64,
+}
+
+/// A deployment as the provider lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// The provider's id.
+    pub id: DeploymentId,
+    /// The context in its tags.
+    pub key: ContextKey,
+    /// The revision in its tags.
+    pub revision: Revision,
+    /// How its build stands.
+    pub state: BuildState,
+    /// Where it is reached.
+    pub address: Address,
+}
+
+/// How a build stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BuildState {
+    /// Waiting or running.
+    Building,
+    /// It serves.
+    Ready,
+    /// It failed.
+    Failed {
+        /// The last lines of the build's log.
+        log_tail: Vec<String>,
+    },
+    /// The provider does not have it (any more).
+    Gone,
+}
+
+/// Where something is reached, in terms that only its provider can turn into a URL: a host label, say, or a host name.
+///
+/// The store keeps addresses rather than URLs, so a port or a domain that changes does not make old records wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Address(Arc<str>);
+
+impl Address {
+    /// Wraps what a provider gave.
+    pub fn new(address: impl Into<Arc<str>>) -> Self {
+        Self(address.into())
+    }
+
+    /// The address as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who answered a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// The deployment itself, with this HTTP status.
+    Revision {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// Something else, for now: another revision, or the provider's own page.
+    NotYet {
+        /// What was seen, for people.
+        seen: String,
+    },
+}
+
+/// A provider did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{provider} could not {operation}: {message}")]
+pub struct ProviderError {
+    /// Which provider.
+    pub provider: ProviderName,
+    /// What was asked, e.g. `create a deployment`.
+    pub operation: &'static str,
+    /// What it said or what happened, free of secrets.
+    pub message: String,
+    /// What follows for the job.
+    pub failure: Failure,
+    /// What lies beneath, if anything.
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}

@@ -1,0 +1,318 @@
+use std::{num::NonZeroU32, time::Duration};
+
+use async_trait::async_trait;
+use foreshow_contract::{ContextKey, DeploymentId, HostLabel, Ordinal, OutcomeKind, Revision, TenantId, Timestamp};
+
+use crate::{
+    outcome::Outcome,
+    record::{ContextRecord, GoLive, Lease, LeaseId, Live, Owner, Recording, RecordedDeployment, SettledOutcome},
+};
+
+/// Keeps what workers must agree on: each context's record, and the tenants' quota sets.
+///
+/// What every adapter promises:
+///
+/// - Each method is one atomic step on one context's record, or on one tenant's sets, and applies the transitions of
+///   [`crate::record`]. There is no transaction across the two.
+/// - After an error the step may or may not have happened. Every step is idempotent under its lease.
+/// - It holds no files and no env values.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Accepts an event and claims its context: [`ContextRecord::claim`].
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError>;
+
+    /// Prolongs the lease and tells what has been accepted meanwhile.
+    async fn renew(&self, lease: &LeaseId, ttl: Duration) -> Result<Renewal, StoreError>;
+
+    /// Writes down the deployment that works on the lease's revision, under the fence.
+    async fn record_deployment(&self, lease: &LeaseId, deployment: &RecordedDeployment) -> Result<Recording, StoreError>;
+
+    /// Writes down, under the fence, what goes live now. It also renews the lease.
+    async fn go_live(&self, lease: &LeaseId, live: &Live, ttl: Duration) -> Result<GoLive, StoreError>;
+
+    /// Records how the event ended and releases the lease, in one step under the fence.
+    async fn settle(&self, lease: &LeaseId, settlement: &Settlement) -> Result<Settling, StoreError>;
+
+    /// Gives the lease back with nothing decided. A lease that is lost already is left alone.
+    async fn release(&self, lease: &LeaseId) -> Result<(), StoreError>;
+
+    /// Prolongs a live context's retention to `ttl` from now (its own last `ttl` where `None`), never shortening it.
+    /// `None` where there is nothing to prolong, else the new expiry.
+    async fn touch(&self, key: &ContextKey, ttl: Option<Duration>) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Lets a revision in, against the tenant's limits; idempotent by context and revision.
+    async fn admit(&self, request: &AdmitRequest) -> Result<Admission, StoreError>;
+
+    /// Takes a member out of its tenant's set. Idempotent.
+    async fn leave(&self, member: &QuotaMember) -> Result<(), StoreError>;
+
+    /// Members of a tenant's set that count now.
+    async fn quota_used(&self, tenant: &TenantId, set: QuotaSet) -> Result<u64, StoreError>;
+
+    /// The context's record.
+    async fn context(&self, key: &ContextKey) -> Result<Option<ContextRecord>, StoreError>;
+
+    /// Every context, of one tenant or of all, newest change first.
+    async fn contexts(&self, tenant: Option<&TenantId>, limit: u32) -> Result<Vec<ContextSummary>, StoreError>;
+
+    /// How the event of this ordinal ended, if that is still remembered.
+    async fn outcome(&self, key: &ContextKey, ordinal: Ordinal) -> Result<Option<SettledOutcome>, StoreError>;
+
+    /// The context whose alias this label is.
+    async fn resolve_alias(&self, alias: &HostLabel) -> Result<Option<ContextKey>, StoreError>;
+
+    /// Contexts whose retention has run out, oldest first, with the live revision that was seen.
+    async fn expired(&self, now: Timestamp, limit: u32) -> Result<Vec<(ContextKey, Revision)>, StoreError>;
+
+    /// What happened last, newest first.
+    async fn history(&self, key: Option<&ContextKey>, limit: u32) -> Result<Vec<HistoryEntry>, StoreError>;
+
+    /// Watches a context for changes that a waiter cares about: a release, a newer acceptance.
+    ///
+    /// Take the watch *before* asking the store, so that no change falls between the answer and the wait.
+    fn watch(&self, key: &ContextKey) -> Box<dyn Watch>;
+}
+
+/// Waits for a context to change.
+#[async_trait]
+pub trait Watch: Send {
+    /// Returns when the context may have changed since the watch was taken or since the last return. May return
+    /// without reason; the caller bounds the wait.
+    async fn changed(&mut self);
+}
+
+/// An event asks for its context.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The context.
+    pub key: ContextKey,
+    /// The event's place in the context's order.
+    pub ordinal: Ordinal,
+    /// A digest of the request, to tell a repeat from a conflict.
+    pub digest: String,
+    /// The context's alias.
+    pub alias: HostLabel,
+    /// The delivery that asks.
+    pub owner: Owner,
+    /// How long a granted lease lives.
+    pub ttl: Duration,
+}
+
+/// The store's answer to a claim.
+#[derive(Debug)]
+pub enum Claimed {
+    /// The event ended before: say so again.
+    Finished(SettledOutcome),
+    /// Something newer was accepted.
+    Stale {
+        /// The winner.
+        by: Ordinal,
+    },
+    /// The revision was accepted before with other content.
+    Conflict,
+    /// Somebody works on the context.
+    Held {
+        /// When that lease runs out, unless it is renewed.
+        until: Timestamp,
+    },
+    /// The context is yours.
+    Granted {
+        /// The right to change it.
+        lease: Lease,
+        /// Its record as the claim left it.
+        record: Box<ContextRecord>,
+    },
+}
+
+/// The answer to a renewal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// Still yours.
+    Renewed {
+        /// The newest accepted event.
+        desired: Ordinal,
+        /// No revision at or below this may go live.
+        floor: Option<Revision>,
+    },
+    /// No longer yours.
+    Lost,
+}
+
+/// How an event ended, to be recorded.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// The end.
+    pub outcome: Outcome,
+    /// When the preview expires, where it lives on.
+    pub expires_at: Option<Timestamp>,
+    /// Deployments of older revisions that were removed on the way.
+    pub removed: Vec<DeploymentId>,
+}
+
+/// The answer to a settlement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settling {
+    /// Recorded, and the lease released.
+    Settled {
+        /// The outcome as recorded, with the announced revisions whose deployment was replaced.
+        outcome: Outcome,
+    },
+    /// The lease was lost: nothing was recorded. Ask again.
+    Lost,
+}
+
+/// Sets of members with deadlines, per tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum QuotaSet {
+    /// Contexts with something live, or about to have.
+    LivePreviews,
+    /// Contexts being built.
+    ConcurrentBuilds,
+}
+
+impl QuotaSet {
+    /// Its word in messages and tables.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::LivePreviews => "live_previews",
+            Self::ConcurrentBuilds => "concurrent_builds",
+        }
+    }
+}
+
+/// A place in a tenant's set. Each place has a deadline, so a crash cannot leak it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum QuotaMember {
+    /// The context, among the live previews.
+    LivePreview(ContextKey),
+    /// The context's revision, among the concurrent builds.
+    Build(ContextKey, Revision),
+}
+
+impl QuotaMember {
+    /// The set it is a place in.
+    pub fn set(&self) -> QuotaSet {
+        match self {
+            Self::LivePreview(_) => QuotaSet::LivePreviews,
+            Self::Build(..) => QuotaSet::ConcurrentBuilds,
+        }
+    }
+
+    /// The tenant whose set it is.
+    pub fn tenant(&self) -> &TenantId {
+        match self {
+            Self::LivePreview(key) | Self::Build(key, _) => &key.tenant,
+        }
+    }
+
+    /// Its name within the set.
+    pub fn name(&self) -> String {
+        match self {
+            Self::LivePreview(key) => key.context.escaped(),
+            Self::Build(key, revision) => format!("{}/{revision}", key.context.escaped()),
+        }
+    }
+}
+
+/// A revision asks to be let in: as a member of [`QuotaSet::ConcurrentBuilds`], and of [`QuotaSet::LivePreviews`].
+#[derive(Clone, Debug)]
+pub struct AdmitRequest {
+    /// The context; its tenant's sets count.
+    pub key: ContextKey,
+    /// The revision.
+    pub revision: Revision,
+    /// Contexts that may be live at once; `None` is no limit.
+    pub live_previews: Option<NonZeroU32>,
+    /// Contexts that may build at once; `None` is no limit.
+    pub concurrent_builds: Option<NonZeroU32>,
+    /// Whether the context has something live already: then the cap on live previews does not stop it.
+    pub is_live: bool,
+    /// When the place among the live is given up without being asked.
+    pub live_until: Timestamp,
+    /// When the place among the builds is given up without being asked.
+    pub build_until: Timestamp,
+}
+
+/// Whether a revision is let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is, and counts.
+    Admitted,
+    /// A limit is reached; nothing counts.
+    Full {
+        /// Which.
+        set: QuotaSet,
+        /// The limit.
+        limit: u32,
+        /// What counts against it.
+        used: u64,
+        /// The next deadline of a member: a place is free then at the latest.
+        next_at: Timestamp,
+    },
+}
+
+/// A context in a listing.
+#[derive(Clone, Debug)]
+pub struct ContextSummary {
+    /// Its name.
+    pub key: ContextKey,
+    /// Its record.
+    pub record: ContextRecord,
+    /// How its newest settled event ended.
+    pub last: Option<SettledOutcome>,
+}
+
+/// Something that happened to a context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// When.
+    pub at: Timestamp,
+    /// To which context.
+    pub key: ContextKey,
+    /// To which of its events.
+    pub ordinal: Ordinal,
+    /// How it ended.
+    pub outcome: OutcomeKind,
+    /// A few words more, for people.
+    pub detail: String,
+}
+
+/// The store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("the store could not {operation}; it is tried again")]
+pub struct StoreError {
+    /// What was asked, e.g. `claim a context`.
+    pub operation: &'static str,
+    /// What lies beneath.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// One place that an admission takes: who, under which limit, until when at the latest.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The member.
+    pub member: QuotaMember,
+    /// Members at once; `None` where nothing stops it.
+    pub limit: Option<NonZeroU32>,
+    /// The member's deadline.
+    pub until: Timestamp,
+}
+
+impl AdmitRequest {
+    /// The places to take, all or none. A context that is live already is not stopped by the cap on live previews.
+    pub fn places(&self) -> [Place; 2] {
+        [
+            Place {
+                member: QuotaMember::LivePreview(self.key.clone()),
+                limit: self.live_previews.filter(|_| !self.is_live),
+                until: self.live_until,
+            },
+            Place {
+                member: QuotaMember::Build(self.key.clone(), self.revision),
+                limit: self.concurrent_builds,
+                until: self.build_until,
+            },
+        ]
+    }
+}

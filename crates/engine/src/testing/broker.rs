@@ -1,0 +1,274 @@
+use std::{
+    collections::{HashMap, VecDeque},
+    num::NonZeroU32,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use foreshow_contract::{AttemptReport, ResultEvent, Timestamp};
+use tokio::{
+    sync::{Notify, broadcast},
+    time::Instant,
+};
+
+use crate::{
+    Broker, BrokerError, Clock, DeadLetterReason, Delay, Deliveries, Delivery, Message, Queue, Receipt, ResultFilter,
+    Results,
+};
+
+/// The broker, in memory.
+#[derive(Clone)]
+pub struct MemoryBroker {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    arrived: Notify,
+    results: broadcast::Sender<ResultEvent>,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Default)]
+struct State {
+    ready: HashMap<Queue, VecDeque<Waiting>>,
+    delayed: Vec<(Instant, Queue, Waiting)>,
+    out: HashMap<Receipt, (Queue, Waiting)>,
+    consumers: HashMap<Queue, usize>,
+    dead_letters: Vec<(Message, DeadLetterReason)>,
+    published: Vec<ResultEvent>,
+    next: u64,
+    down: bool,
+}
+
+#[derive(Clone)]
+struct Waiting {
+    message: Message,
+    attempt: NonZeroU32,
+    history: Vec<AttemptReport>,
+    accepted_at: Timestamp,
+}
+
+impl MemoryBroker {
+    /// An empty broker that reads this clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let results = broadcast::Sender::new(65_536);
+        Self { shared: Arc::new(Shared { state: Mutex::default(), arrived: Notify::new(), results, clock }) }
+    }
+
+    /// From now on it fails every call, or answers again.
+    pub fn set_down(&self, down: bool) {
+        self.lock().down = down;
+        self.shared.arrived.notify_waiters();
+    }
+
+    /// Every result published so far.
+    pub fn published(&self) -> Vec<ResultEvent> {
+        self.lock().published.clone()
+    }
+
+    /// Every dead letter so far.
+    pub fn dead_letters(&self) -> Vec<(Message, DeadLetterReason)> {
+        self.lock().dead_letters.clone()
+    }
+
+    /// Messages that are ready, delayed or out: all that has not come to its end.
+    pub fn pending(&self) -> usize {
+        let state = self.lock();
+        state.ready.values().map(VecDeque::len).sum::<usize>() + state.delayed.len() + state.out.len()
+    }
+
+    /// Gives every delivery that is out back, as the end of a connection does.
+    pub fn drop_connections(&self) {
+        let mut state = self.lock();
+        for (_, (queue, waiting)) in std::mem::take(&mut state.out) {
+            state.ready.entry(queue).or_default().push_back(waiting);
+        }
+        drop(state);
+        self.shared.arrived.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, operation: &'static str) -> Result<MutexGuard<'_, State>, BrokerError> {
+        let state = self.lock();
+        if state.down {
+            return Err(BrokerError::Unavailable { operation, source: "the broker is switched off".into() });
+        }
+        Ok(state)
+    }
+}
+
+#[async_trait]
+impl Broker for MemoryBroker {
+    async fn publish_event(&self, message: Message) -> Result<(), BrokerError> {
+        let Some(queue) = Queue::for_routing_key(&message.routing_key) else {
+            return Err(BrokerError::Unroutable { routing_key: message.routing_key });
+        };
+        let waiting = Waiting {
+            message,
+            attempt: NonZeroU32::MIN,
+            history: Vec::new(),
+            accepted_at: self.shared.clock.now(),
+        };
+        self.ask("publish an event")?.ready.entry(queue).or_default().push_back(waiting);
+        self.shared.arrived.notify_waiters();
+        Ok(())
+    }
+
+    async fn consume(&self, queue: Queue, prefetch: NonZeroU32) -> Result<Box<dyn Deliveries>, BrokerError> {
+        let mut state = self.ask("consume a queue")?;
+        state.next += 1;
+        *state.consumers.entry(queue).or_default() += 1;
+        Ok(Box::new(Consumer { broker: self.clone(), id: state.next, queue, prefetch }))
+    }
+
+    async fn publish_results(&self, results: &[ResultEvent]) -> Result<(), BrokerError> {
+        let mut state = self.ask("publish a result")?;
+        for result in results {
+            state.published.push(result.clone());
+            // Nobody listening is no fault.
+            drop(self.shared.results.send(result.clone()));
+        }
+        Ok(())
+    }
+
+    async fn ack(&self, receipt: &Receipt) -> Result<(), BrokerError> {
+        self.ask("acknowledge a delivery")?.out.remove(receipt);
+        self.shared.arrived.notify_waiters();
+        Ok(())
+    }
+
+    async fn requeue(&self, receipt: &Receipt) -> Result<(), BrokerError> {
+        let mut state = self.ask("give a delivery back")?;
+        if let Some((queue, waiting)) = state.out.remove(receipt) {
+            state.ready.entry(queue).or_default().push_front(waiting);
+        }
+        drop(state);
+        self.shared.arrived.notify_waiters();
+        Ok(())
+    }
+
+    async fn delay(&self, delivery: &Delivery, delay: Delay) -> Result<(), BrokerError> {
+        let mut state = self.ask("delay a delivery")?;
+        let waiting = Waiting {
+            message: delivery.message.clone(),
+            attempt: delay.attempt,
+            history: delay.history,
+            accepted_at: delivery.accepted_at,
+        };
+        state.delayed.push((Instant::now() + delay.after, delivery.queue, waiting));
+        state.out.remove(&delivery.receipt);
+        drop(state);
+        self.shared.arrived.notify_waiters();
+        Ok(())
+    }
+
+    async fn dead_letter(&self, delivery: &Delivery, reason: &DeadLetterReason) -> Result<(), BrokerError> {
+        let mut state = self.ask("keep a dead letter")?;
+        state.dead_letters.push((delivery.message.clone(), reason.clone()));
+        state.out.remove(&delivery.receipt);
+        drop(state);
+        self.shared.arrived.notify_waiters();
+        Ok(())
+    }
+
+    async fn subscribe(&self, filter: ResultFilter) -> Result<Box<dyn Results>, BrokerError> {
+        drop(self.ask("subscribe to results")?);
+        Ok(Box::new(Subscription { results: self.shared.results.subscribe(), filter }))
+    }
+
+    async fn has_consumers(&self, queue: Queue) -> Result<bool, BrokerError> {
+        Ok(self.ask("look for consumers")?.consumers.get(&queue).is_some_and(|consumers| *consumers > 0))
+    }
+}
+
+struct Consumer {
+    broker: MemoryBroker,
+    id: u64,
+    queue: Queue,
+    prefetch: NonZeroU32,
+}
+
+impl Consumer {
+    /// The next delivery, or when to look again.
+    fn try_next(&self) -> Result<Result<Delivery, Option<Instant>>, BrokerError> {
+        let mut state = self.broker.ask("read a queue")?;
+        let now = Instant::now();
+        let State { ready, delayed, .. } = &mut *state;
+        delayed.sort_by_key(|(due_at, ..)| *due_at);
+        while delayed.first().is_some_and(|(due_at, ..)| *due_at <= now) {
+            let (_, queue, waiting) = delayed.remove(0);
+            ready.entry(queue).or_default().push_back(waiting);
+        }
+        let held = state.out.keys().filter(|receipt| receipt.consumer == self.id).count();
+        if held < self.prefetch.get() as usize
+            && let Some(waiting) = state.ready.entry(self.queue).or_default().pop_front()
+        {
+            state.next += 1;
+            let receipt = Receipt { consumer: self.id, tag: state.next };
+            state.out.insert(receipt, (self.queue, waiting.clone()));
+            let Waiting { message, attempt, history, accepted_at } = waiting;
+            return Ok(Ok(Delivery { message, queue: self.queue, attempt, history, accepted_at, receipt }));
+        }
+        Ok(Err(state.delayed.first().map(|(due_at, ..)| *due_at)))
+    }
+}
+
+#[async_trait]
+impl Deliveries for Consumer {
+    async fn next(&mut self) -> Result<Delivery, BrokerError> {
+        loop {
+            let shared = Arc::clone(&self.broker.shared);
+            let mut arrived = std::pin::pin!(shared.arrived.notified());
+            arrived.as_mut().enable();
+            match self.try_next()? {
+                Ok(delivery) => return Ok(delivery),
+                Err(Some(due_at)) => tokio::select! {
+                    () = arrived => {}
+                    () = tokio::time::sleep_until(due_at) => {}
+                },
+                Err(None) => arrived.await,
+            }
+        }
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        let mut state = self.broker.lock();
+        if let Some(consumers) = state.consumers.get_mut(&self.queue) {
+            *consumers -= 1;
+        }
+        let held: Vec<_> = state.out.keys().filter(|receipt| receipt.consumer == self.id).copied().collect();
+        for receipt in held {
+            if let Some((queue, waiting)) = state.out.remove(&receipt) {
+                state.ready.entry(queue).or_default().push_back(waiting);
+            }
+        }
+        drop(state);
+        self.broker.shared.arrived.notify_waiters();
+    }
+}
+
+struct Subscription {
+    results: broadcast::Receiver<ResultEvent>,
+    filter: ResultFilter,
+}
+
+#[async_trait]
+impl Results for Subscription {
+    async fn next(&mut self) -> Result<ResultEvent, BrokerError> {
+        loop {
+            match self.results.recv().await {
+                Ok(result) if self.filter.matches(&result) => return Ok(result),
+                Ok(_) => {}
+                Err(error) => {
+                    return Err(BrokerError::Unavailable { operation: "read results", source: error.into() });
+                }
+            }
+        }
+    }
+}

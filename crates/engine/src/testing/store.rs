@@ -1,0 +1,297 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use foreshow_contract::{ContextKey, HostLabel, Ordinal, Revision, TenantId, Timestamp};
+
+use crate::{
+    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, Lease, LeaseId, Live, Outcome,
+    QuotaMember, QuotaSet, RecordedDeployment, Renewal, Settlement, Settling, Store, StoreError, Watch,
+    notices::{Notice, NoticeBoard},
+    ports::HistoryEntry,
+    record::{ClaimAnswer, GoLive, Recording, SettledOutcome},
+};
+
+/// The store, in memory. Every method is one step under one lock.
+#[derive(Clone)]
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+    board: NoticeBoard,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Default)]
+struct State {
+    contexts: BTreeMap<ContextKey, ContextRecord>,
+    outcomes: HashMap<ContextKey, BTreeMap<Ordinal, SettledOutcome>>,
+    quotas: HashMap<(TenantId, QuotaSet), BTreeMap<String, Timestamp>>,
+    history: Vec<HistoryEntry>,
+    down: bool,
+}
+
+impl MemoryStore {
+    /// An empty store that reads this clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { state: Arc::default(), board: NoticeBoard::default(), clock }
+    }
+
+    /// From now on it fails every call, or answers again.
+    pub fn set_down(&self, down: bool) {
+        self.lock().down = down;
+    }
+
+    /// Members of every quota set that still count, by tenant, set and name.
+    pub fn quota_members(&self) -> Vec<(TenantId, QuotaSet, String)> {
+        let now = self.clock.now();
+        let state = self.lock();
+        let mut members: Vec<_> = state
+            .quotas
+            .iter()
+            .flat_map(|((tenant, set), members)| {
+                let live = members.iter().filter(move |(_, until)| **until > now);
+                live.map(move |(name, _)| (tenant.clone(), *set, name.clone()))
+            })
+            .collect();
+        members.sort();
+        members
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ask(&self, operation: &'static str) -> Result<MutexGuard<'_, State>, StoreError> {
+        let state = self.lock();
+        if state.down {
+            return Err(StoreError { operation, source: "the store is switched off".into() });
+        }
+        Ok(state)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {
+        let now = self.clock.now();
+        let mut state = self.ask("claim a context")?;
+        let prior = state.outcomes.get(&claim.key).and_then(|outcomes| outcomes.get(&claim.ordinal)).cloned();
+        let mut record = state.contexts.get(&claim.key).cloned();
+        let desired = record.as_ref().map(|record| record.desired);
+        let answer = ContextRecord::claim(&mut record, claim, prior.as_ref(), now);
+        // Only what is newer concerns those who wait: if every question woke them, they would wake each other for ever.
+        let newer = record.as_ref().map(|record| record.desired) != desired;
+        if let Some(record) = &record {
+            state.contexts.insert(claim.key.clone(), record.clone());
+        }
+        drop(state);
+        if newer {
+            self.board.post(&claim.key);
+        }
+        Ok(match answer {
+            ClaimAnswer::Finished(settled) => Claimed::Finished(settled),
+            ClaimAnswer::Stale(by) => Claimed::Stale { by },
+            ClaimAnswer::Conflict => Claimed::Conflict,
+            ClaimAnswer::Held(until) => Claimed::Held { until },
+            ClaimAnswer::Granted(fence) => Claimed::Granted {
+                lease: Lease::granted(LeaseId {
+                    key: claim.key.clone(),
+                    ordinal: claim.ordinal,
+                    owner: claim.owner.clone(),
+                    fence,
+                }),
+                record: Box::new(record.expect("a granted claim has a record")),
+            },
+        })
+    }
+
+    async fn renew(&self, lease: &LeaseId, ttl: Duration) -> Result<Renewal, StoreError> {
+        let now = self.clock.now();
+        let mut state = self.ask("renew a lease")?;
+        let Some(record) = state.contexts.get_mut(&lease.key) else { return Ok(Renewal::Lost) };
+        if record.renew(lease, ttl, now) {
+            Ok(Renewal::Renewed { desired: record.desired, floor: record.floor })
+        } else {
+            Ok(Renewal::Lost)
+        }
+    }
+
+    async fn record_deployment(
+        &self,
+        lease: &LeaseId,
+        deployment: &RecordedDeployment,
+    ) -> Result<Recording, StoreError> {
+        let now = self.clock.now();
+        let mut state = self.ask("record a deployment")?;
+        let record = state.contexts.get_mut(&lease.key);
+        Ok(record.map_or(Recording::Lost, |record| record.record_deployment(lease, deployment, now)))
+    }
+
+    async fn go_live(&self, lease: &LeaseId, live: &Live, ttl: Duration) -> Result<GoLive, StoreError> {
+        let now = self.clock.now();
+        let mut state = self.ask("record what goes live")?;
+        let record = state.contexts.get_mut(&lease.key);
+        Ok(record.map_or(Recording::Lost, |record| record.go_live(lease, live, ttl, now)))
+    }
+
+    async fn settle(&self, lease: &LeaseId, settlement: &Settlement) -> Result<Settling, StoreError> {
+        let now = self.clock.now();
+        let mut state = self.ask("settle an event")?;
+        let Some(record) = state.contexts.get_mut(&lease.key) else { return Ok(Settling::Lost) };
+        let digest = record.lease.as_ref().map(|lease| lease.digest.clone()).unwrap_or_default();
+        if !record.settle(lease, &settlement.outcome, settlement.expires_at, now) {
+            return Ok(Settling::Lost);
+        }
+        let outcomes = state.outcomes.entry(lease.key.clone()).or_default();
+        let mut outcome = settlement.outcome.clone();
+        if let Outcome::Ready(ready) = &mut outcome {
+            ready.replaced = outcomes
+                .values()
+                .filter(|settled| {
+                    matches!(&settled.outcome, Outcome::Ready(ready) if settlement.removed.contains(&ready.deployment))
+                })
+                .map(|settled| settled.ordinal.revision)
+                .collect();
+        }
+        if !matches!(outcome, Outcome::Superseded { .. }) {
+            let settled = SettledOutcome { ordinal: lease.ordinal, digest, outcome: outcome.clone(), at: now };
+            outcomes.insert(lease.ordinal, settled);
+        }
+        state.history.push(HistoryEntry {
+            at: now,
+            key: lease.key.clone(),
+            ordinal: lease.ordinal,
+            outcome: outcome.kind(),
+            detail: outcome.detail(),
+        });
+        drop(state);
+        self.board.post(&lease.key);
+        Ok(Settling::Settled { outcome })
+    }
+
+    async fn release(&self, lease: &LeaseId) -> Result<(), StoreError> {
+        if let Some(record) = self.ask("release a lease")?.contexts.get_mut(&lease.key) {
+            record.release(lease);
+        }
+        self.board.post(&lease.key);
+        Ok(())
+    }
+
+    async fn touch(&self, key: &ContextKey, ttl: Option<Duration>) -> Result<Option<Timestamp>, StoreError> {
+        let now = self.clock.now();
+        let mut state = self.ask("touch a context")?;
+        let Some(expires_at) = state.contexts.get_mut(key).and_then(|record| record.touch(ttl, now)) else {
+            return Ok(None);
+        };
+        let set = (key.tenant.clone(), QuotaSet::LivePreviews);
+        if let Some(until) =
+            state.quotas.get_mut(&set).and_then(|set| set.get_mut(&QuotaMember::LivePreview(key.clone()).name()))
+        {
+            *until = expires_at;
+        }
+        Ok(Some(expires_at))
+    }
+
+    async fn admit(&self, request: &AdmitRequest) -> Result<Admission, StoreError> {
+        let now = self.clock.now();
+        let mut state = self.ask("admit a revision")?;
+        let places = request.places();
+        for place in &places {
+            let set = state.quotas.entry((request.key.tenant.clone(), place.member.set())).or_default();
+            set.retain(|_, until| *until > now);
+            let used = set.len() as u64;
+            if let Some(limit) = place.limit
+                && !set.contains_key(&place.member.name())
+                && used >= u64::from(limit.get())
+            {
+                let next_at = set.values().min().copied().unwrap_or(now);
+                return Ok(Admission::Full { set: place.member.set(), limit: limit.get(), used, next_at });
+            }
+        }
+        for place in places {
+            let set = state.quotas.entry((request.key.tenant.clone(), place.member.set())).or_default();
+            set.insert(place.member.name(), place.until);
+        }
+        Ok(Admission::Admitted)
+    }
+
+    async fn leave(&self, member: &QuotaMember) -> Result<(), StoreError> {
+        let set = (member.tenant().clone(), member.set());
+        if let Some(set) = self.ask("leave a quota")?.quotas.get_mut(&set) {
+            set.remove(&member.name());
+        }
+        Ok(())
+    }
+
+    async fn quota_used(&self, tenant: &TenantId, set: QuotaSet) -> Result<u64, StoreError> {
+        let now = self.clock.now();
+        let state = self.ask("read a quota")?;
+        let set = state.quotas.get(&(tenant.clone(), set));
+        Ok(set.map_or(0, |set| set.values().filter(|until| **until > now).count() as u64))
+    }
+
+    async fn context(&self, key: &ContextKey) -> Result<Option<ContextRecord>, StoreError> {
+        Ok(self.ask("read a context")?.contexts.get(key).cloned())
+    }
+
+    async fn contexts(&self, tenant: Option<&TenantId>, limit: u32) -> Result<Vec<ContextSummary>, StoreError> {
+        let state = self.ask("list contexts")?;
+        let mut listed: Vec<_> = state
+            .contexts
+            .iter()
+            .filter(|(key, _)| tenant.is_none_or(|tenant| key.tenant == *tenant))
+            .map(|(key, record)| ContextSummary {
+                key: key.clone(),
+                record: record.clone(),
+                last: state.outcomes.get(key).and_then(|outcomes| outcomes.get(&record.desired)).cloned(),
+            })
+            .collect();
+        listed.sort_by_key(|context| std::cmp::Reverse(context.record.desired_at));
+        listed.truncate(limit as usize);
+        Ok(listed)
+    }
+
+    async fn outcome(&self, key: &ContextKey, ordinal: Ordinal) -> Result<Option<SettledOutcome>, StoreError> {
+        let state = self.ask("read an outcome")?;
+        Ok(state.outcomes.get(key).and_then(|outcomes| outcomes.get(&ordinal)).cloned())
+    }
+
+    async fn resolve_alias(&self, alias: &HostLabel) -> Result<Option<ContextKey>, StoreError> {
+        let state = self.ask("resolve an alias")?;
+        Ok(state.contexts.iter().find(|(_, record)| record.alias == *alias).map(|(key, _)| key.clone()))
+    }
+
+    async fn expired(&self, now: Timestamp, limit: u32) -> Result<Vec<(ContextKey, Revision)>, StoreError> {
+        let state = self.ask("list expired previews")?;
+        let mut expired: Vec<_> = state
+            .contexts
+            .iter()
+            .filter_map(|(key, record)| {
+                let at = record.expires_at.filter(|at| *at <= now)?;
+                Some((at, key.clone(), record.live.as_ref()?.revision))
+            })
+            .collect();
+        expired.sort();
+        expired.truncate(limit as usize);
+        Ok(expired.into_iter().map(|(_, key, revision)| (key, revision)).collect())
+    }
+
+    async fn history(&self, key: Option<&ContextKey>, limit: u32) -> Result<Vec<HistoryEntry>, StoreError> {
+        let state = self.ask("read the history")?;
+        let of_key = state.history.iter().rev().filter(|entry| key.is_none_or(|key| entry.key == *key));
+        Ok(of_key.take(limit as usize).cloned().collect())
+    }
+
+    fn watch(&self, key: &ContextKey) -> Box<dyn Watch> {
+        Box::new(self.board.watch(key))
+    }
+}
+
+#[async_trait]
+impl Watch for Notice {
+    async fn changed(&mut self) {
+        Notice::changed(self).await;
+    }
+}

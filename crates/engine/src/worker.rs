@@ -1,0 +1,302 @@
+//! Many jobs at once, and how they stop.
+//!
+//! A worker is stateless: it holds deliveries, and leases that run out by themselves. Stopping is an ordered list
+//! ([`Worker::run`]): consume no more; give back what has not begun; hand over builds that run at a provider; let calls
+//! that are under way finish, for a bounded time; leave. Whatever is cut off then is found by the next holder, as after
+//! a crash.
+
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use foreshow_contract::{InstallationKey, ProviderName, Timestamp};
+use futures_util::FutureExt;
+use tokio::{sync::Semaphore, time::sleep};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, error, info, info_span, warn};
+
+use crate::{
+    Broker, Bundles, Clock, Deliveries, Delivery, EngineOptions, OptionsError, Provider, Queue, Store, job::Job, record::Owner,
+};
+
+/// The worker stops: what it holds goes back to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the worker is shutting down")]
+pub struct ShuttingDown;
+
+/// What an engine is made of.
+pub struct EngineParts {
+    /// Carries events and results.
+    pub broker: Arc<dyn Broker>,
+    /// What workers agree on.
+    pub store: Arc<dyn Store>,
+    /// Where previews are hosted, in the order in which they are tried.
+    pub providers: Vec<Arc<dyn Provider>>,
+    /// Where bundles come from.
+    pub bundles: Arc<dyn Bundles>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Keys labels and digests.
+    pub installation: InstallationKey,
+    /// Everything else.
+    pub options: EngineOptions,
+    /// Seeds jitter and lease owners: random in a real process, fixed in a simulation.
+    pub seed: u64,
+}
+
+/// The domain with its ports. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    parts: EngineParts,
+    rng: Mutex<fastrand::Rng>,
+    /// Whether the last call that had to succeed did; so that a state is logged when it changes, not at every try.
+    troubled: AtomicBool,
+}
+
+impl Engine {
+    /// # Errors
+    /// Where the options cannot be worked with.
+    pub fn new(parts: EngineParts) -> Result<Self, OptionsError> {
+        parts.options.check()?;
+        let rng = Mutex::new(fastrand::Rng::with_seed(parts.seed));
+        Ok(Self(Arc::new(Inner { parts, rng, troubled: AtomicBool::new(false) })))
+    }
+
+    pub(crate) fn broker(&self) -> &dyn Broker {
+        &*self.0.parts.broker
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.0.parts.store
+    }
+
+    pub(crate) fn store_handle(&self) -> &Arc<dyn Store> {
+        &self.0.parts.store
+    }
+
+    pub(crate) fn bundles(&self) -> &dyn Bundles {
+        &*self.0.parts.bundles
+    }
+
+    pub(crate) fn providers(&self) -> &[Arc<dyn Provider>] {
+        &self.0.parts.providers
+    }
+
+    pub(crate) fn provider(&self, name: &ProviderName) -> Option<Arc<dyn Provider>> {
+        self.providers().iter().find(|provider| provider.name() == name).cloned()
+    }
+
+    pub(crate) fn installation(&self) -> &InstallationKey {
+        &self.0.parts.installation
+    }
+
+    pub(crate) fn options(&self) -> &EngineOptions {
+        &self.0.parts.options
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.parts.clock.now()
+    }
+
+    pub(crate) fn with_rng<T>(&self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
+        draw(&mut self.0.rng.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn new_owner(&self) -> Owner {
+        Owner::new(format!("{:032x}", self.with_rng(|rng| rng.u128(..))))
+    }
+
+    /// Asks until there is an answer: what the job needs to go on, but cannot fail for.
+    ///
+    /// # Errors
+    /// [`ShuttingDown`] where there is no answer and the worker stops.
+    pub(crate) async fn insist<T, E, F>(
+        &self,
+        shutdown: &CancellationToken,
+        mut ask: impl FnMut() -> F,
+    ) -> Result<T, ShuttingDown>
+    where
+        E: std::error::Error + 'static,
+        F: Future<Output = Result<T, E>>,
+    {
+        let mut wait = Duration::from_millis(20);
+        loop {
+            match ask().await {
+                Ok(answer) => {
+                    if self.0.troubled.load(Ordering::Relaxed) && self.0.troubled.swap(false, Ordering::Relaxed) {
+                        info!("broker and store answer again");
+                    }
+                    return Ok(answer);
+                }
+                Err(error) => {
+                    if !self.0.troubled.swap(true, Ordering::Relaxed) {
+                        warn!(error = &error as &dyn std::error::Error, "waiting for it: {error}");
+                    }
+                    if shutdown.is_cancelled() {
+                        return Err(ShuttingDown);
+                    }
+                }
+            }
+            let jittered = self.with_rng(|rng| wait.mul_f64(0.5 + rng.f64() / 2.0));
+            tokio::select! {
+                () = sleep(jittered) => {}
+                () = shutdown.cancelled() => {}
+            }
+            wait = (wait * 2).min(Duration::from_secs(2));
+        }
+    }
+}
+
+/// Consumes the queues and runs their jobs.
+pub struct Worker {
+    engine: Engine,
+}
+
+/// How a worker stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Everything it held was finished, given back or handed over.
+    Cleanly,
+    /// This many jobs were cut off when the time was up; they go on elsewhere as after a crash.
+    CutOff(usize),
+}
+
+impl Worker {
+    /// A worker on this engine.
+    pub fn new(engine: Engine) -> Self {
+        Self { engine }
+    }
+
+    /// Works until `shutdown`, then stops in order.
+    pub async fn run(self, shutdown: CancellationToken) -> Drained {
+        let options = self.engine.options().worker.clone();
+        let slots = Arc::new(Semaphore::new(options.concurrency.get()));
+        let jobs = TaskTracker::new();
+        // Ends what is left when the time to drain is up.
+        let cut_off = CancellationToken::new();
+
+        let consumers = Queue::ALL.map(|queue| {
+            let consumer = Consumer {
+                engine: self.engine.clone(),
+                queue,
+                slots: Arc::clone(&slots),
+                jobs: jobs.clone(),
+                shutdown: shutdown.clone(),
+                cut_off: cut_off.clone(),
+            };
+            tokio::spawn(consumer.run())
+        });
+        let mut stopped = Vec::new();
+        for consumer in consumers {
+            match consumer.await {
+                Ok(deliveries) => stopped.push(deliveries),
+                Err(panic) => error!(%panic, "a consumer ended early; this is a defect of Foreshow's"),
+            }
+        }
+        jobs.close();
+        let drain = Duration::from_secs(options.drain_seconds);
+        if tokio::time::timeout(drain, jobs.wait()).await.is_ok() {
+            return Drained::Cleanly;
+        }
+        let left = jobs.len();
+        cut_off.cancel();
+        jobs.wait().await;
+        Drained::CutOff(left)
+    }
+}
+
+struct Consumer {
+    engine: Engine,
+    queue: Queue,
+    slots: Arc<Semaphore>,
+    jobs: TaskTracker,
+    shutdown: CancellationToken,
+    cut_off: CancellationToken,
+}
+
+impl Consumer {
+    /// Consumes until shutdown, and hands the consumer out: its jobs' receipts belong to it for as long as they run.
+    async fn run(self) -> Option<Box<dyn Deliveries>> {
+        let prefetch = self.engine.options().worker.prefetch;
+        let broker = self.engine.broker();
+        let mut deliveries = tokio::select! {
+            deliveries = self.engine.insist(&self.shutdown, || broker.consume(self.queue, prefetch)) => match deliveries {
+                Ok(deliveries) => deliveries,
+                Err(ShuttingDown) => return None,
+            },
+            () = self.shutdown.cancelled() => return None,
+        };
+        let mut failed = 0_u32;
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => break,
+                next = deliveries.next() => next,
+            };
+            match next {
+                Ok(delivery) => {
+                    if failed > 0 {
+                        info!("{} is read again", self.queue.name());
+                        failed = 0;
+                    }
+                    self.start(delivery);
+                }
+                Err(error) => {
+                    if failed == 0 {
+                        warn!(error = &error as &dyn std::error::Error, "{} cannot be read; trying on", self.queue.name());
+                    }
+                    failed = failed.saturating_add(1);
+                    let wait = Duration::from_millis(50 << failed.min(6));
+                    tokio::select! {
+                        () = sleep(wait) => {}
+                        () = self.shutdown.cancelled() => break,
+                    }
+                }
+            }
+        }
+        Some(deliveries)
+    }
+
+    fn start(&self, delivery: Delivery) {
+        let span = info_span!("job", queue = self.queue.name(), attempt = delivery.attempt);
+        let job = Job {
+            engine: self.engine.clone(),
+            delivery,
+            slots: Arc::clone(&self.slots),
+            shutdown: self.shutdown.clone(),
+        };
+        let cut_off = self.cut_off.clone();
+        let work = async move {
+            let run = async {
+                if let Err(panic) = AssertUnwindSafe(job.run()).catch_unwind().await {
+                    let panic = panic_text(&*panic);
+                    error!("a job panicked: {panic}");
+                    if let Err(panic) = AssertUnwindSafe(job.run_after_panic(panic)).catch_unwind().await {
+                        error!("a job panicked again, while it was ended: {}", panic_text(&*panic));
+                    }
+                }
+            };
+            tokio::select! {
+                () = run => {}
+                () = cut_off.cancelled() => {}
+            }
+        };
+        self.jobs.spawn(work.instrument(span));
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}

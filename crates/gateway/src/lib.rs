@@ -1,0 +1,1 @@
+//! The HTTP side: preview hosts and the API.

@@ -1,0 +1,1 @@
+//! Adapters of the Provider port, a folder each.

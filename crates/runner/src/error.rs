@@ -1,0 +1,108 @@
+//! What can go wrong with the previews' folder, said so that the reader knows what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use foreshow_contract::{HostLabel, Sha256};
+use foreshow_sqlite::DatabaseError;
+
+/// A [`PreviewHost`](crate::PreviewHost) did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum PreviewError {
+    /// The index did not do its part; its own message says what to do.
+    #[error(transparent)]
+    Index(DatabaseError),
+    /// No space left for a file, or a limit on file sizes or disk use was hit. What was written so far is removed.
+    #[error("no space left to write {}: free some space on that disk (or raise the limit on files), then try again", path.display())]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// What the system answered.
+        #[source]
+        source: io::Error,
+    },
+    /// The folder may not be written to.
+    #[error("cannot write to {}: make it writable for this user (is the mount read-only?), or choose another data folder", path.display())]
+    NotWritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system answered.
+        #[source]
+        source: io::Error,
+    },
+    /// Any other trouble with a file in the folder.
+    #[error("could not {operation} {}: check the disk and the system's log, then try again", path.display())]
+    Io {
+        /// What was tried, e.g. `write`.
+        operation: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system answered.
+        #[source]
+        source: io::Error,
+    },
+    /// The files to deploy could not be read any more: their bundle was removed or altered meanwhile.
+    #[error("the content of {file} could not be read from its bundle, which changed or went away: publish it again")]
+    Source {
+        /// The file's path within the site.
+        file: String,
+        /// What the system answered.
+        #[source]
+        source: io::Error,
+    },
+    /// The index has a blob that the folder lacks: somebody deleted files by hand.
+    #[error("the blob {sha256} of a live preview is missing from the folder: publish that context again")]
+    BlobMissing {
+        /// Which blob.
+        sha256: Sha256,
+    },
+    /// Another deployment already has the label. Labels are derived from context and revision, so the folder belongs
+    /// to another installation key, or two contexts were given one label.
+    #[error("the label {label} already names another deployment: use the installation key that made this folder, or another data folder")]
+    LabelTaken {
+        /// The label.
+        label: HostLabel,
+    },
+    /// Blobs kept vanishing while they were being deployed.
+    #[error("files kept being cleaned away while they were written to {}: try again", folder.display())]
+    Contended {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The index holds something that this program never writes.
+    #[error("the index of previews holds an unreadable {what}: delete the previews' folder; contexts are deployed again with their next event")]
+    Unreadable {
+        /// Which column.
+        what: &'static str,
+    },
+    /// The task that did the work panicked or was stopped with its runtime.
+    #[error("the work on a preview was stopped half-way: try again")]
+    Interrupted,
+}
+
+impl PreviewError {
+    /// Sorts an error of the file system.
+    pub(crate) fn on(operation: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_path_buf();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::Full { path, source }
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::NotWritable { path, source },
+            _ => Self::Io { operation, path, source },
+        }
+    }
+}
+
+impl From<DatabaseError> for PreviewError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Index(error)
+    }
+}
+
+/// For `?` in the index's closures.
+impl From<rusqlite::Error> for PreviewError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Index(error.into())
+    }
+}
