@@ -1,1 +1,7 @@
 //! Adapters of the Broker port.
+//!
+//! | module | carries messages in |
+//! | --- | --- |
+//! | [`embedded`] | one SQLite file, shared by the processes of one machine |
+
+pub mod embedded;

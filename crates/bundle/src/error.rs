@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use foreshow_contract::{ContentError, Sha256};
 
-use crate::ignored::Ignored;
+use crate::ignored::{IgnoreReason, Ignored};
 use crate::path::{SafePath, UnsafePath};
 
 /// Why files could not be prepared, collected or stored.
@@ -108,7 +108,7 @@ pub enum BundleError {
 
     /// Ignore files so large that compiling them would be an attack.
     #[error(
-        "the ignore files up to {file} have more than {limit_bytes} bytes together: use fewer, broader patterns"
+        "the ignore rules up to {file} are too many to apply (at most {limit_bytes} bytes together): use fewer, broader patterns"
     )]
     IgnoreRulesTooLarge {
         /// The ignore file that broke the limit.
@@ -254,18 +254,19 @@ impl BundleError {
     }
 }
 
-/// ", because …": the usual cause is a `.gitignore` that lists the build's output.
+/// The usual cause is a `.gitignore` that lists the build's output.
 fn left_out(ignored: &[Ignored]) -> String {
-    match ignored {
-        [] => ": send at least one".to_owned(),
-        [first, rest @ ..] => {
-            let more = match rest.len() {
-                0 => String::new(),
-                n => format!(" and {n} more"),
-            };
-            format!(
-                ": left out are {first}{more}; take back what should be published with a line like `!dist/` in a .foreshowignore"
-            )
-        }
-    }
+    let mut by_rule = ignored
+        .iter()
+        .filter(|ignored| ignored.reason != IgnoreReason::IgnoreFile);
+    let Some(first) = by_rule.next() else {
+        return ": send at least one".to_owned();
+    };
+    let more = match by_rule.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        ": left out are {first}{more}; take back what should be published with a line like `!dist/` in a .foreshowignore"
+    )
 }

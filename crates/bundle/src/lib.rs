@@ -2,7 +2,16 @@
 //!
 //! Files arrive inside an event ([`tree_from_inline`]) or as a local bundle ([`tree_from_bundle`]); both become a [`Tree`]:
 //! safe paths, sorted, within [`Limits`], without what the ignore rules leave out, every file and the whole digested.
-//! On the sending side [`collect`] walks a directory under the same rules, and [`pack`] or a [`BundleStore`] makes a bundle of it.
+//! On the sending side [`collect()`] walks a directory under the same rules, and [`pack()`] or a [`BundleStore`] makes a bundle of it.
+//!
+//! # What is left out
+//!
+//! Patterns are git's. The defaults leave out secrets (`.env`), what is installed anew (`node_modules/`) and clutter; then come
+//! `.gitignore`, `.vercelignore` and `.foreshowignore` at any depth, a later kind beating an earlier one, and `!` takes back.
+//! Version control's and Foreshow's own data (`.git`, `.foreshow/`) are never deployed. The ignore files travel with the files, so
+//! that sender and receiver agree, but aren't deployed. Mind that a `.gitignore` often lists the very build output that is
+//! to be published: a `.foreshowignore` with `!dist/` publishes it. As in git, a folder that is left out is never looked
+//! into: take back the folder, not a file in it.
 //!
 //! Everything here is blocking: it reads disks and hashes megabytes. Async callers go through `spawn_blocking`.
 

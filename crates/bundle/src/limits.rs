@@ -153,6 +153,13 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_key_is_refused_and_a_missing_one_has_its_default() {
+        let limits: Limits = toml::from_str("files = 5\ntotal_bytes = 7").unwrap();
+        assert_eq!((limits.files, limits.total_bytes, limits.depth), (5, 7, 32));
+        assert!(toml::from_str::<Limits>("filez = 5").is_err());
+    }
+
+    #[test]
     fn sizes_near_the_end_of_u64_do_not_wrap() {
         let limits = Limits {
             file_bytes: u64::MAX,

@@ -32,7 +32,7 @@ pub struct Packed {
 /// Packs `dir` into an uncompressed tar. Blocking.
 ///
 /// # Errors
-/// Those of [`collect`], and `Io` where `out` refuses. What has been written by then is worthless.
+/// Those of [`collect()`], and `Io` where `out` refuses. What has been written by then is worthless.
 pub fn pack(dir: &Path, limits: &Limits, out: &mut dyn Write) -> Result<Packed, BundleError> {
     collect(dir, limits)?.pack(out)
 }

@@ -3,6 +3,7 @@
 //! A bundle appears whole or not at all: it is written under another name in the same folder, flushed to the disk, and then renamed.
 //! Any number of processes may use one folder: two that store the same bundle write the same bytes, and the later rename
 //! replaces equal by equal. Who dies half-way leaves a `.packing-…` file, which [`BundleStore::remove_abandoned`] removes.
+//! Bundles can be read by the user who stored them alone: all processes of an installation that share a folder run as one user.
 //! Who removes a bundle must know that no event needs it any more; the store doesn't count.
 
 use std::fs::{self, File};
@@ -52,7 +53,7 @@ impl BundleStore {
     /// Packs the directory `source` and keeps the bundle. The same files give the same bundle: doing it again changes nothing.
     ///
     /// # Errors
-    /// Those of [`collect`], and `Io` where the store can't be written.
+    /// Those of [`collect()`], and `Io` where the store can't be written.
     pub fn put_packed(&self, source: &Path, limits: &Limits) -> Result<Packed, BundleError> {
         self.put(&collect(source, limits)?)
     }

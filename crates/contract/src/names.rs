@@ -170,7 +170,7 @@ pub struct ContextKey {
     /// Who owns the context.
     #[serde(rename = "tenantId")]
     pub tenant: TenantId,
-    /// Its name there.
+    /// The context's name within its tenant.
     #[serde(rename = "contextId")]
     pub context: ContextId,
 }

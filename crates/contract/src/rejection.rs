@@ -31,7 +31,7 @@ macro_rules! rejection_codes {
 }
 
 rejection_codes! {
-    /// The encoded event is over [`MAX_EVENT_BYTES`](crate::MAX_EVENT_BYTES).
+    /// The encoded event is over 8 MiB.
     TooLarge = "too_large",
     /// The content type names a format that is not read here.
     UnsupportedFormat = "unsupported_format",
@@ -73,7 +73,7 @@ rejection_codes! {
     FilesOrBundleMissing = "files_or_bundle_missing",
     /// The bundle's URL or digest can't be right.
     InvalidBundle = "invalid_bundle",
-    /// The framework is none of [`Framework::ALL`](crate::Framework::ALL).
+    /// The framework is not known.
     UnknownFramework = "unknown_framework",
 }
 

@@ -161,7 +161,12 @@ impl JsonSchema for Revision {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "integer", "minimum": 0, "maximum": Self::MAX.0 })
+        json_schema!({
+            "type": "integer",
+            "minimum": 0,
+            "maximum": Self::MAX.0,
+            "description": "A number that grows with every update and end of a context.",
+        })
     }
 }
 

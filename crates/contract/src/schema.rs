@@ -2,7 +2,9 @@
 //!
 //! They describe structured mode with `data` as JSON. Unknown fields are allowed everywhere, as they are when reading.
 
-use schemars::generate::SchemaSettings;
+use std::collections::BTreeMap;
+
+use schemars::generate::{Contract, SchemaSettings};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
@@ -21,64 +23,70 @@ pub fn all() -> Vec<(&'static str, Value)> {
         .collect()
 }
 
-/// A schema as its file has it: indented, with a newline at the end.
+/// A schema as its file has it: keys in order, indented, with a newline at the end.
 pub fn render(schema: &Value) -> String {
-    format!("{schema:#}\n")
+    format!("{:#}\n", in_order(schema.clone()))
+}
+
+/// Sorts keys, for whether `serde_json` does so depends on the features that other crates of a build switch on.
+fn in_order(value: Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let sorted: BTreeMap<String, Value> = object.into_iter().collect();
+            Value::Object(
+                sorted
+                    .into_iter()
+                    .map(|(key, value)| (key, in_order(value)))
+                    .collect(),
+            )
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(in_order).collect()),
+        other => other,
+    }
 }
 
 fn of_event(kind: EventKind) -> (&'static str, Value) {
-    let event_type = kind.event_type();
     match kind {
-        EventKind::Update => (
-            "context.updated.v1.json",
-            envelope::<UpdatedData>(event_type, &[]),
-        ),
-        EventKind::End => (
-            "context.ended.v1.json",
-            envelope::<EndedData>(event_type, &[]),
-        ),
-        EventKind::Touch => (
-            "context.touched.v1.json",
-            envelope::<TouchedData>(event_type, &[]),
-        ),
+        EventKind::Update => ("context.updated.v1.json", event::<UpdatedData>(kind)),
+        EventKind::End => ("context.ended.v1.json", event::<EndedData>(kind)),
+        EventKind::Touch => ("context.touched.v1.json", event::<TouchedData>(kind)),
     }
+}
+
+fn event<D: JsonSchema>(kind: EventKind) -> Value {
+    envelope::<D>(kind.event_type(), &[], Contract::Deserialize)
 }
 
 fn of_result(outcome: OutcomeKind) -> (&'static str, Value) {
-    let event_type = outcome.event_type();
-    let always = &["time", "subject", "sequence", "partitionkey"];
     match outcome {
-        OutcomeKind::Ready => (
-            "preview.ready.v1.json",
-            envelope::<Ready>(event_type, always),
-        ),
-        OutcomeKind::Failed => (
-            "preview.failed.v1.json",
-            envelope::<Failed>(event_type, always),
-        ),
-        OutcomeKind::Superseded => (
-            "preview.superseded.v1.json",
-            envelope::<Superseded>(event_type, always),
-        ),
-        OutcomeKind::Removed => (
-            "preview.removed.v1.json",
-            envelope::<Removed>(event_type, always),
-        ),
-        OutcomeKind::Building => (
-            "preview.building.v1.json",
-            envelope::<Building>(event_type, always),
-        ),
-        OutcomeKind::Rejected => (
-            "event.rejected.v1.json",
-            envelope::<Rejected>(event_type, &["time"]),
-        ),
+        OutcomeKind::Ready => ("preview.ready.v1.json", result::<Ready>(outcome)),
+        OutcomeKind::Failed => ("preview.failed.v1.json", result::<Failed>(outcome)),
+        OutcomeKind::Superseded => ("preview.superseded.v1.json", result::<Superseded>(outcome)),
+        OutcomeKind::Removed => ("preview.removed.v1.json", result::<Removed>(outcome)),
+        OutcomeKind::Building => ("preview.building.v1.json", result::<Building>(outcome)),
+        OutcomeKind::Rejected => ("event.rejected.v1.json", result::<Rejected>(outcome)),
     }
 }
 
+fn result<D: JsonSchema>(outcome: OutcomeKind) -> Value {
+    let always: &[&str] = match outcome {
+        OutcomeKind::Rejected => &["time"],
+        OutcomeKind::Ready
+        | OutcomeKind::Failed
+        | OutcomeKind::Superseded
+        | OutcomeKind::Removed
+        | OutcomeKind::Building => &["time", "subject", "sequence", "partitionkey"],
+    };
+    envelope::<D>(outcome.event_type(), always, Contract::Serialize)
+}
+
 /// The CloudEvents envelope around `D`. `also_required` names attributes that we always write, though CloudEvents
-/// would let them be absent.
-fn envelope<D: JsonSchema>(event_type: &str, also_required: &[&str]) -> Value {
-    let mut generator = SchemaSettings::draft2020_12().into_generator();
+/// would let them be absent. The contract is that of the side that can't be changed: senders' for events, readers' for
+/// results.
+fn envelope<D: JsonSchema>(event_type: &str, also_required: &[&str], contract: Contract) -> Value {
+    let mut generator = SchemaSettings::draft2020_12()
+        .with(|settings| settings.contract = contract)
+        .into_generator();
     let optional_text = json!({ "type": ["string", "null"] });
     let always_text = json!({ "type": "string" });
     let text = |name: &str| {
@@ -118,8 +126,29 @@ fn envelope<D: JsonSchema>(event_type: &str, also_required: &[&str]) -> Value {
             "tracestate": optional_text,
             "data": data,
         },
-        "$defs": generator.take_definitions(true),
+        "$defs": unwrapped(generator.take_definitions(true).into()),
     })
+}
+
+/// Takes the line breaks of the sources out of descriptions.
+fn unwrapped(mut definitions: Value) -> Value {
+    match &mut definitions {
+        Value::Object(object) => {
+            for (key, value) in object.iter_mut() {
+                *value = match value.take() {
+                    Value::String(text) if key == "description" => text.replace('\n', " ").into(),
+                    other => unwrapped(other),
+                };
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                *item = unwrapped(item.take());
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    definitions
 }
 
 /// A revision as decoding reads it: a number, or the same as a decimal string, or null.

@@ -14,6 +14,7 @@ use crate::ProviderName;
 /// It serialises as the plain text, for it has to travel in queued payloads.
 #[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(description = "A text that is never shown, logged or reported.")]
 pub struct Secret(String);
 
 impl Secret {

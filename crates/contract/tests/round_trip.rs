@@ -1,4 +1,8 @@
 //! What is written is read back, whatever it is.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; only the tests themselves are exempt"
+)]
 
 mod generators;
 

@@ -1,4 +1,8 @@
 //! The schemas under `schemas/`: equal to the generated ones, and in agreement with decoding.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; only the tests themselves are exempt"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

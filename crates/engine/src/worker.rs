@@ -17,8 +17,8 @@ use std::{
 
 use foreshow_contract::{InstallationKey, ProviderName, Timestamp};
 use futures_util::FutureExt;
-use tokio::{sync::Semaphore, time::sleep};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{sync::Semaphore, task::JoinSet, time::sleep};
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
@@ -175,41 +175,24 @@ impl Worker {
         Self { engine }
     }
 
-    /// Works until `shutdown`, then stops in order.
+    /// Works until `shutdown`, then stops in order. Dropping the future cuts everything off at once, as a crash does.
     pub async fn run(self, shutdown: CancellationToken) -> Drained {
-        let options = self.engine.options().worker.clone();
-        let slots = Arc::new(Semaphore::new(options.concurrency.get()));
-        let jobs = TaskTracker::new();
-        // Ends what is left when the time to drain is up.
-        let cut_off = CancellationToken::new();
-
-        let consumers = Queue::ALL.map(|queue| {
+        let slots = Arc::new(Semaphore::new(self.engine.options().worker.concurrency.get()));
+        let mut consumers = JoinSet::new();
+        for queue in Queue::ALL {
             let consumer = Consumer {
                 engine: self.engine.clone(),
                 queue,
                 slots: Arc::clone(&slots),
-                jobs: jobs.clone(),
+                jobs: JoinSet::new(),
                 shutdown: shutdown.clone(),
-                cut_off: cut_off.clone(),
             };
-            tokio::spawn(consumer.run())
-        });
-        let mut stopped = Vec::new();
-        for consumer in consumers {
-            match consumer.await {
-                Ok(deliveries) => stopped.push(deliveries),
-                Err(panic) => error!(%panic, "a consumer ended early; this is a defect of Foreshow's"),
-            }
+            consumers.spawn(consumer.run());
         }
-        jobs.close();
-        let drain = Duration::from_secs(options.drain_seconds);
-        if tokio::time::timeout(drain, jobs.wait()).await.is_ok() {
-            return Drained::Cleanly;
+        match consumers.join_all().await.into_iter().sum() {
+            0 => Drained::Cleanly,
+            cut_off => Drained::CutOff(cut_off),
         }
-        let left = jobs.len();
-        cut_off.cancel();
-        jobs.wait().await;
-        Drained::CutOff(left)
     }
 }
 
@@ -217,28 +200,38 @@ struct Consumer {
     engine: Engine,
     queue: Queue,
     slots: Arc<Semaphore>,
-    jobs: TaskTracker,
+    jobs: JoinSet<()>,
     shutdown: CancellationToken,
-    cut_off: CancellationToken,
 }
 
 impl Consumer {
-    /// Consumes until shutdown, and hands the consumer out: its jobs' receipts belong to it for as long as they run.
-    async fn run(self) -> Option<Box<dyn Deliveries>> {
-        let prefetch = self.engine.options().worker.prefetch;
-        let broker = self.engine.broker();
-        let mut deliveries = tokio::select! {
-            deliveries = self.engine.insist(&self.shutdown, || broker.consume(self.queue, prefetch)) => match deliveries {
-                Ok(deliveries) => deliveries,
-                Err(ShuttingDown) => return None,
-            },
-            () = self.shutdown.cancelled() => return None,
+    /// Consumes until shutdown and drains; the number of jobs that had to be cut off.
+    async fn run(mut self) -> usize {
+        let engine = self.engine.clone();
+        let prefetch = engine.options().worker.prefetch;
+        let started = tokio::select! {
+            started = engine.insist(&self.shutdown, || engine.broker().consume(self.queue, prefetch)) => started,
+            () = self.shutdown.cancelled() => return 0,
         };
+        // Kept until the last job is done: their receipts belong to this consumer.
+        let Ok(mut deliveries) = started else { return 0 };
+        self.consume(&mut *deliveries).await;
+
+        let drain = Duration::from_secs(engine.options().worker.drain_seconds);
+        let all_done = async { while self.jobs.join_next().await.is_some() {} };
+        if tokio::time::timeout(drain, all_done).await.is_err() {
+            warn!("{} jobs from {} are cut off; they go on elsewhere", self.jobs.len(), self.queue.name());
+        }
+        self.jobs.len()
+    }
+
+    async fn consume(&mut self, deliveries: &mut dyn Deliveries) {
         let mut failed = 0_u32;
         loop {
             let next = tokio::select! {
                 biased;
-                () = self.shutdown.cancelled() => break,
+                () = self.shutdown.cancelled() => return,
+                Some(_done) = self.jobs.join_next() => continue,
                 next = deliveries.next() => next,
             };
             match next {
@@ -254,18 +247,16 @@ impl Consumer {
                         warn!(error = &error as &dyn std::error::Error, "{} cannot be read; trying on", self.queue.name());
                     }
                     failed = failed.saturating_add(1);
-                    let wait = Duration::from_millis(50 << failed.min(6));
                     tokio::select! {
-                        () = sleep(wait) => {}
-                        () = self.shutdown.cancelled() => break,
+                        () = sleep(Duration::from_millis(50 << failed.min(6))) => {}
+                        () = self.shutdown.cancelled() => return,
                     }
                 }
             }
         }
-        Some(deliveries)
     }
 
-    fn start(&self, delivery: Delivery) {
+    fn start(&mut self, delivery: Delivery) {
         let span = info_span!("job", queue = self.queue.name(), attempt = delivery.attempt);
         let job = Job {
             engine: self.engine.clone(),
@@ -273,23 +264,15 @@ impl Consumer {
             slots: Arc::clone(&self.slots),
             shutdown: self.shutdown.clone(),
         };
-        let cut_off = self.cut_off.clone();
-        let work = async move {
-            let run = async {
-                if let Err(panic) = AssertUnwindSafe(job.run()).catch_unwind().await {
-                    let panic = panic_text(&*panic);
-                    error!("a job panicked: {panic}");
-                    if let Err(panic) = AssertUnwindSafe(job.run_after_panic(panic)).catch_unwind().await {
-                        error!("a job panicked again, while it was ended: {}", panic_text(&*panic));
-                    }
-                }
-            };
-            tokio::select! {
-                () = run => {}
-                () = cut_off.cancelled() => {}
+        let run = async move {
+            let Err(panic) = AssertUnwindSafe(job.run()).catch_unwind().await else { return };
+            let panic = panic_text(&*panic);
+            error!("a job panicked: {panic}");
+            if let Err(panic) = AssertUnwindSafe(job.run_after_panic(panic)).catch_unwind().await {
+                error!("a job panicked again, while it was ended: {}", panic_text(&*panic));
             }
         };
-        self.jobs.spawn(work.instrument(span));
+        self.jobs.spawn(run.instrument(span));
     }
 }
 

@@ -83,9 +83,8 @@ impl BlobFolder {
             if !self.has(&blob.sha256, blob.size_bytes) {
                 self.write(blob, &path, !together)?;
             } else if !together {
-                // Another writer's, who may not have come to syncing it.
-                File::open(&path)
-                    .and_then(|file| file.sync_all())
+                // Another writer's, who may not have come to syncing it. If it vanishes now, the index will notice.
+                ignore_missing(File::open(&path).and_then(|file| file.sync_all()))
                     .map_err(|error| PreviewError::on("sync", &path, error))?;
             }
         }

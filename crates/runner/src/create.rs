@@ -22,9 +22,10 @@ use crate::host::{blob_row, blocking};
 use crate::scratch::token;
 use crate::{PreviewDeployment, PreviewError, PreviewHost};
 
-/// How often files that vanish before they are committed are written again. Each time another process must have
-/// started, or deleted the last deployment with that file, just then.
-const ROUNDS: usize = 5;
+/// How often files that vanish before they are committed are written again in the usual way. Each time another process
+/// must have started, or have removed the last deployment with that file, just then. After that they are written inside
+/// the transaction, where nobody can remove them, but where everybody else's writes wait as well.
+const ROUNDS: usize = 3;
 
 /// What to deploy.
 #[derive(Clone, Debug)]
@@ -63,10 +64,14 @@ pub struct Created {
     pub bytes_reused: u64,
 }
 
-/// How the transaction ended.
+/// The deployment, and whether it was there before.
 enum Recorded {
     Created(PreviewDeployment),
     Existing(PreviewDeployment),
+}
+
+enum Looked {
+    Recorded(Recorded),
     /// Nothing was committed: these blobs have to be written first.
     Missing(HashSet<Sha256>),
 }
@@ -85,15 +90,14 @@ impl PreviewHost {
 
     async fn create_whatever_happens(&self, new: Arc<NewDeployment>, now: Timestamp) -> Result<Created, PreviewError> {
         let mut written = Arc::new(HashSet::new());
-        let created = self.write_and_record(&new, now, &mut written).await;
-        let in_vain = !matches!(&created, Ok(Recorded::Created(_))) && !written.is_empty();
+        let recorded = self.write_and_record(&new, now, &mut written).await;
+        let in_vain = !matches!(&recorded, Ok(Recorded::Created(_))) && !written.is_empty();
         if in_vain && let Err(error) = self.remove_files_without_row(written.iter().copied().collect()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "files of a deployment that failed stay until the next start");
         }
-        let (deployment, bytes_uploaded) = match created? {
+        let (deployment, bytes_uploaded) = match recorded? {
             Recorded::Created(deployment) => (deployment, bytes_of(&new.tree, &written)),
             Recorded::Existing(deployment) => (deployment, 0),
-            Recorded::Missing(_) => return Err(PreviewError::Contended { folder: self.folder.to_path_buf() }),
         };
         Ok(Created { deployment, bytes_uploaded, bytes_reused: new.tree.total_bytes().saturating_sub(bytes_uploaded) })
     }
@@ -106,18 +110,23 @@ impl PreviewHost {
         written: &mut Arc<HashSet<Sha256>>,
     ) -> Result<Recorded, PreviewError> {
         let asked = Arc::clone(new);
-        let mut answer = self.index.read(move |index| look(index, &asked, now)).await?;
-        for _ in 0..ROUNDS {
-            let Recorded::Missing(missing) = answer else { return Ok(answer) };
-            if !missing.is_empty() {
-                let blobs = blobs_of(&new.tree, &missing);
-                Arc::make_mut(written).extend(missing);
+        let mut looked = self.index.read(move |index| look(index, &asked, now)).await?;
+        let mut round = 0;
+        loop {
+            let missing = match looked {
+                Looked::Recorded(recorded) => return Ok(recorded),
+                Looked::Missing(missing) => missing,
+            };
+            let insist = round == ROUNDS;
+            round += 1;
+            let blobs = blobs_of(&new.tree, &missing);
+            Arc::make_mut(written).extend(missing);
+            if !insist && !blobs.is_empty() {
                 self.store(blobs).await?;
             }
             let (new, written, folder) = (Arc::clone(new), Arc::clone(written), self.blobs.clone());
-            answer = self.index.write(move |tx| record(tx, &new, now, &written, &folder)).await?;
+            looked = self.index.write(move |tx| record(tx, &new, now, &written, &folder, insist)).await?;
         }
-        Ok(answer)
     }
 
     async fn store(&self, blobs: Vec<Blob>) -> Result<(), PreviewError> {
@@ -128,9 +137,9 @@ impl PreviewHost {
 }
 
 /// Looks for the deployment, or for what it would have to bring.
-fn look(index: &Connection, new: &NewDeployment, now: Timestamp) -> Result<Recorded, PreviewError> {
+fn look(index: &Connection, new: &NewDeployment, now: Timestamp) -> Result<Looked, PreviewError> {
     if let Some(existing) = find(index, new, now)? {
-        return Ok(Recorded::Existing(existing));
+        return Ok(Looked::Recorded(Recorded::Existing(existing)));
     }
     let mut missing = HashSet::new();
     for file in new.tree.files() {
@@ -138,7 +147,7 @@ fn look(index: &Connection, new: &NewDeployment, now: Timestamp) -> Result<Recor
             missing.insert(file.sha256);
         }
     }
-    Ok(Recorded::Missing(missing))
+    Ok(Looked::Missing(missing))
 }
 
 /// The transaction that makes the deployment exist, with all its files, or changes nothing.
@@ -148,27 +157,25 @@ fn record(
     now: Timestamp,
     written: &HashSet<Sha256>,
     folder: &BlobFolder,
-) -> Result<Recorded, PreviewError> {
-    let mut missing = match look(tx, new, now)? {
-        Recorded::Missing(missing) => missing,
-        found => return Ok(found),
+    insist: bool,
+) -> Result<Looked, PreviewError> {
+    let without_row = match look(tx, new, now)? {
+        Looked::Missing(without_row) => without_row,
+        found @ Looked::Recorded(_) => return Ok(found),
     };
-    let new_blobs: HashSet<Sha256> = missing.clone();
-    let mut sizes = new.tree.files().iter().map(|file| (file.sha256, file.size_bytes)).collect::<Vec<_>>();
-    sizes.sort_unstable();
-    sizes.dedup();
-    sizes.retain(|(sha256, _)| new_blobs.contains(sha256));
-    for (sha256, size_bytes) in &sizes {
-        if written.contains(sha256) && folder.has(sha256, *size_bytes) {
-            missing.remove(sha256);
-        }
+    let new_blobs = blobs_of(&new.tree, &without_row);
+    let is_missing = |blob: &&Blob| !(written.contains(&blob.sha256) && folder.has(&blob.sha256, blob.size_bytes));
+    let missing: Vec<Blob> = new_blobs.iter().filter(is_missing).cloned().collect();
+    if insist {
+        folder.store(&new_blobs)?;
+    } else if !missing.is_empty() {
+        return Ok(Looked::Missing(missing.iter().map(|blob| blob.sha256).collect()));
     }
-    if !missing.is_empty() {
-        return Ok(Recorded::Missing(missing));
-    }
-    for (sha256, size_bytes) in sizes {
-        tx.prepare_cached("INSERT INTO blobs (sha256, size_bytes) VALUES (?1, ?2)")?
-            .execute(params![sha256.as_bytes().as_slice(), i64::try_from(size_bytes).unwrap_or(i64::MAX)])?;
+    for blob in new_blobs {
+        tx.prepare_cached("INSERT INTO blobs (sha256, size_bytes) VALUES (?1, ?2)")?.execute(params![
+            blob.sha256.as_bytes().as_slice(),
+            i64::try_from(blob.size_bytes).unwrap_or(i64::MAX)
+        ])?;
     }
     let row = insert_deployment(tx, new, now)?;
     let mut insert = tx.prepare_cached(
@@ -177,7 +184,8 @@ fn record(
     for file in new.tree.files() {
         insert.execute(params![row, file.path.as_str(), file.sha256.as_bytes().as_slice()])?;
     }
-    find(tx, new, now)?.map(Recorded::Created).ok_or(PreviewError::Unreadable { what: "deployment" })
+    let created = find(tx, new, now)?.ok_or(PreviewError::Unreadable { what: "deployment" })?;
+    Ok(Looked::Recorded(Recorded::Created(created)))
 }
 
 fn insert_deployment(tx: &Transaction<'_>, new: &NewDeployment, now: Timestamp) -> Result<i64, PreviewError> {

@@ -63,12 +63,6 @@ pub enum PreviewError {
         /// The label.
         label: HostLabel,
     },
-    /// Blobs kept vanishing while they were being deployed.
-    #[error("files kept being cleaned away while they were written to {}: try again", folder.display())]
-    Contended {
-        /// The folder.
-        folder: PathBuf,
-    },
     /// The index holds something that this program never writes.
     #[error("the index of previews holds an unreadable {what}: delete the previews' folder; contexts are deployed again with their next event")]
     Unreadable {

@@ -12,7 +12,8 @@
 //!    then are their files removed ([`remove`](PreviewHost::remove)).
 //! 3. **A file is removed inside a write transaction that has seen that it has no row.** SQLite lets one process at a
 //!    time write, so no creation can come between the look and the removal: one that commits before is seen, one that
-//!    comes after sees that the file is gone (rule 1).
+//!    comes after sees that the file is gone (rule 1). So a creation always ends: at worst it writes its files inside
+//!    the transaction itself.
 //! 4. **At every start, files without a row are removed** by rule 3. That is what a crash between two steps leaves: after
 //!    1 the files of a deployment that never was, after 2 those of one that no longer is. It may hit another process's
 //!    upload in flight, which rule 1 then repeats.
@@ -47,7 +48,6 @@ pub struct PreviewHost {
     pub(crate) index: Database,
     pub(crate) blobs: BlobFolder,
     pub(crate) writers: Arc<Semaphore>,
-    pub(crate) folder: Arc<Path>,
 }
 
 /// What [`PreviewHost::collect`] removed.
@@ -71,7 +71,7 @@ impl PreviewHost {
         let blobs = blocking(move || BlobFolder::open(&parent)).await?;
         let index = Database::open(&folder.join("index.db"), Options::default()).await?;
         index.migrate(schema::COMPONENT, schema::STEPS).await?;
-        let host = Self { index, blobs, writers: Arc::new(Semaphore::new(WRITERS)), folder };
+        let host = Self { index, blobs, writers: Arc::new(Semaphore::new(WRITERS)) };
         let collected = host.collect(now).await?;
         if collected.blobs > 0 {
             tracing::info!(blobs = collected.blobs, "removed blobs that an earlier process left behind");

@@ -129,7 +129,7 @@ fn without_files_to_deploy_the_error_says_what_was_left_out() {
     assert_eq!(error.code(), "no_files");
     assert_eq!(
         error.to_string(),
-        "there are no files to deploy: left out are .gitignore (an ignore file) and 1 more; \
+        "there are no files to deploy: left out are dist/ (`dist/` in .gitignore); \
          take back what should be published with a line like `!dist/` in a .foreshowignore"
     );
 }

@@ -1,6 +1,6 @@
 //! A context's files from outside: what a sender packs, what a receiver accepts.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     reason = "clippy knows #[test] functions, but not their helpers"
 )]

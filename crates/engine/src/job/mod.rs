@@ -204,11 +204,13 @@ impl Job {
             match self.engine.insist(&self.shutdown, || self.engine.store().claim(&claim)).await? {
                 Claimed::Finished(settled) => {
                     debug!(context.id = %subject.key, "{} had ended before; saying so again", subject.ordinal);
-                    return self.conclude(subject, event, &settled.outcome).await;
+                    return self.conclude(subject, event, &settled.outcome, true).await;
                 }
                 Claimed::Stale { by } => {
                     debug!(context.id = %subject.key, "{} is superseded by {by}", subject.ordinal);
-                    return self.conclude(subject, event, &Outcome::Superseded { by }).await;
+                    // Most of a storm: superseded at its first delivery, it was never let in anywhere.
+                    let may_be_admitted = self.delivery.redelivered;
+                    return self.conclude(subject, event, &Outcome::Superseded { by }, may_be_admitted).await;
                 }
                 Claimed::Conflict => return self.reject_conflict(subject).await,
                 Claimed::Held { until } => {
@@ -236,7 +238,7 @@ impl Job {
                         &options.lease,
                     );
                     match self.work(subject, keeper, &record, &wish, asked_at).await? {
-                        Worked::Settled(outcome) => return self.conclude(subject, event, &outcome).await,
+                        Worked::Settled(outcome) => return self.conclude(subject, event, &outcome, true).await,
                         Worked::HandedOn => return Ok(()),
                         Worked::LeaseLost => warn!(
                             context.id = %subject.key,
@@ -311,12 +313,18 @@ impl Job {
     }
 
     /// Publishes how the event ended, keeps a dead letter of what failed, and acknowledges.
-    async fn conclude(&self, subject: &Subject, event: &ContextEvent, outcome: &Outcome) -> Result<(), ShuttingDown> {
+    async fn conclude(
+        &self,
+        subject: &Subject,
+        event: &ContextEvent,
+        outcome: &Outcome,
+        may_be_admitted: bool,
+    ) -> Result<(), ShuttingDown> {
         let results = results::of(subject, outcome, &self.engine);
         self.engine.insist(&self.shutdown, || self.engine.broker().publish_results(&results)).await?;
         if let ContextEvent::Updated(update) = event {
             let build = QuotaMember::Build(subject.key.clone(), subject.ordinal.revision);
-            if !matches!(outcome, Outcome::Superseded { .. }) {
+            if may_be_admitted {
                 self.engine.insist(&self.shutdown, || self.engine.store().leave(&build)).await?;
             }
             // What failed keeps its bundle: a dead letter may be replayed.

@@ -27,7 +27,8 @@ pub trait Broker: Send + Sync + 'static {
     /// Publishes results in order, each confirmed and not returned.
     async fn publish_results(&self, results: &[ResultEvent]) -> Result<(), BrokerError>;
 
-    /// The delivery is done with.
+    /// The delivery is done with. For this method and the three below: a receipt that is no longer held, because its
+    /// consumer went away, is no error and changes nothing; the message is delivered again.
     async fn ack(&self, receipt: &Receipt) -> Result<(), BrokerError>;
 
     /// Gives the delivery back untouched, for any consumer, at once.
@@ -127,6 +128,8 @@ pub struct Delivery {
     pub history: Vec<AttemptReport>,
     /// When the broker first took the message.
     pub accepted_at: Timestamp,
+    /// Whether it may have been delivered before: to a consumer that went away, or gave it back. `false` is certain.
+    pub redelivered: bool,
     /// What `ack` and its kin need.
     pub receipt: Receipt,
 }

@@ -47,6 +47,7 @@ struct Waiting {
     attempt: NonZeroU32,
     history: Vec<AttemptReport>,
     accepted_at: Timestamp,
+    redelivered: bool,
 }
 
 impl MemoryBroker {
@@ -112,6 +113,7 @@ impl Broker for MemoryBroker {
             attempt: NonZeroU32::MIN,
             history: Vec::new(),
             accepted_at: self.shared.clock.now(),
+            redelivered: false,
         };
         self.ask("publish an event")?.ready.entry(queue).or_default().push_back(waiting);
         self.shared.arrived.notify_waiters();
@@ -158,9 +160,11 @@ impl Broker for MemoryBroker {
             attempt: delay.attempt,
             history: delay.history,
             accepted_at: delivery.accepted_at,
+            redelivered: false,
         };
-        state.delayed.push((Instant::now() + delay.after, delivery.queue, waiting));
-        state.out.remove(&delivery.receipt);
+        if state.out.remove(&delivery.receipt).is_some() {
+            state.delayed.push((Instant::now() + delay.after, delivery.queue, waiting));
+        }
         drop(state);
         self.shared.arrived.notify_waiters();
         Ok(())
@@ -168,8 +172,9 @@ impl Broker for MemoryBroker {
 
     async fn dead_letter(&self, delivery: &Delivery, reason: &DeadLetterReason) -> Result<(), BrokerError> {
         let mut state = self.ask("keep a dead letter")?;
-        state.dead_letters.push((delivery.message.clone(), reason.clone()));
-        state.out.remove(&delivery.receipt);
+        if state.out.remove(&delivery.receipt).is_some() {
+            state.dead_letters.push((delivery.message.clone(), reason.clone()));
+        }
         drop(state);
         self.shared.arrived.notify_waiters();
         Ok(())
@@ -209,9 +214,10 @@ impl Consumer {
         {
             state.next += 1;
             let receipt = Receipt { consumer: self.id, tag: state.next };
-            state.out.insert(receipt, (self.queue, waiting.clone()));
-            let Waiting { message, attempt, history, accepted_at } = waiting;
-            return Ok(Ok(Delivery { message, queue: self.queue, attempt, history, accepted_at, receipt }));
+            state.out.insert(receipt, (self.queue, Waiting { redelivered: true, ..waiting.clone() }));
+            let Waiting { message, attempt, history, accepted_at, redelivered } = waiting;
+            let queue = self.queue;
+            return Ok(Ok(Delivery { message, queue, attempt, history, accepted_at, redelivered, receipt }));
         }
         Ok(Err(state.delayed.first().map(|(due_at, ..)| *due_at)))
     }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use foreshow_sqlite::{Changes, DatabaseError, Options};
 
-use crate::{Folder, insert};
+use crate::{Folder, insert, queued, rows};
 
 async fn soon(changes: &mut Changes) {
     tokio::time::timeout(Duration::from_secs(10), changes.changed())
@@ -86,14 +86,14 @@ async fn two_handles_see_and_wake_each_other() {
         insert(&here, id).await.unwrap();
         loop {
             soon(&mut there_changes).await;
-            if crate::rows(&there).await.contains(&id) {
+            if rows(&there).await.contains(&id) {
                 break;
             }
         }
         insert(&there, id + 100).await.unwrap();
         loop {
             soon(&mut here_changes).await;
-            if crate::rows(&here).await.contains(&(id + 100)) {
+            if rows(&here).await.contains(&(id + 100)) {
                 break;
             }
         }
@@ -106,16 +106,19 @@ async fn commit_is_told_although_the_writer_waits_for_the_lock() {
     let db = folder.open().await;
     let mut changes = db.changes();
     let other = rusqlite::Connection::open(folder.file()).unwrap();
+    other.busy_timeout(Duration::from_secs(10)).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let write = crate::queued(&db, {
+    let write = queued(&db, {
         let db = db.clone();
         async move { insert(&db, 1).await }
     })
     .await;
+    // Commits, and takes the lock again before the writer finds it free.
     other
-        .execute_batch("INSERT INTO rows (id) VALUES (2); COMMIT")
+        .execute_batch("INSERT INTO rows (id) VALUES (2); COMMIT; BEGIN IMMEDIATE")
         .unwrap();
     soon(&mut changes).await;
+    other.execute_batch("COMMIT").unwrap();
     write.await.unwrap().unwrap();
 }
 

@@ -230,7 +230,8 @@ async fn on_a_full_disk_nobody_is_told_of_success_that_was_not_committed() {
 
         let error = culprit.await.unwrap().unwrap_err();
         assert!(matches!(error, DatabaseError::Full { .. }), "{error:?}");
-        careless_write.await.unwrap().unwrap_err();
+        let error = careless_write.await.unwrap().unwrap_err();
+        assert!(matches!(error, DatabaseError::Undone { .. }), "{error:?}");
         for (id, write) in [mate, later] {
             match write.await.unwrap() {
                 Ok(()) => expected.push(id),
