@@ -1,1 +1,60 @@
-fn main() {}
+//! The `foreshow` binary: configuration, wiring, commands.
+//!
+//! | room | idea |
+//! | --- | --- |
+//! | `commands` | one file each: a struct of arguments with one `run`, and the list of them |
+//! | `args` | what the command line has in common |
+//! | `config` | defaults < file < environment < flags |
+//! | `wiring` | ports and adapters put together |
+//! | `data_dir`, `installation_key` | what is kept on disk, beside the databases |
+//! | `failure` | exit codes, and errors for people |
+//! | `events`, `ending` | events out, and the result that ends each |
+//! | `terminal` | what people and scripts see |
+
+mod args;
+mod commands;
+mod config;
+mod data_dir;
+mod demo;
+mod ending;
+mod events;
+mod failure;
+mod installation_key;
+mod interrupt;
+mod logging;
+mod terminal;
+mod wiring;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+
+use crate::args::Cli;
+use crate::failure::{Exit, Failure};
+
+/// More threads only use more memory: jobs wait for disks and networks, not for processors.
+const MAX_THREADS: usize = 4;
+
+fn main() -> ExitCode {
+    let Cli { global, command } = Cli::parse();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let end = match runtime {
+        Ok(runtime) => {
+            let end = runtime.block_on(command.run(&global));
+            // What still blocks is a read of something that never comes; nothing that matters is left to do.
+            runtime.shutdown_timeout(Duration::from_secs(1));
+            end
+        }
+        Err(error) => Err(Failure::of(Exit::Environment, error)),
+    };
+    match end {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            let text = if global.json { failure.to_json().to_string() } else { failure.to_string() };
+            terminal::tell(&text);
+            failure.exit.into()
+        }
+    }
+}

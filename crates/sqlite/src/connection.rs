@@ -22,8 +22,8 @@ const JOURNAL_SIZE_LIMIT: &str = "PRAGMA journal_size_limit = 4194304;";
 
 /// How often a taken lock is tried again.
 ///
-/// SQLite's own handler backs off to 100 ms, and against a busy writer that frees the lock for moments only it may lose for
-/// seconds. [`crate::writer`] pauses longer than this between long streaks, so a waiting process gets its turn.
+/// SQLite's own handler backs off to 100 ms, too slow to catch the moments in which a busy writer frees the lock.
+/// [`crate::writer`] stands back for longer than this after long streaks, so a waiting process gets its turn.
 pub(crate) const RETRY_LOCK_EVERY: Duration = Duration::from_millis(1);
 
 /// Opens the writer's connection and checks that the file is one that we can share and write.
@@ -66,8 +66,8 @@ pub(crate) fn prepare_reader(
     Ok(())
 }
 
-/// Switches the file to a write-ahead log. Several processes may start at once, and this switch does not honour the busy
-/// timeout (SQLite gives up at once where waiting might deadlock), hence our own patience.
+/// Switches the file to a write-ahead log. Several processes may start at once, and SQLite answers `BUSY` to some of them
+/// at once, whatever the busy timeout (seen with eight that open a new file together), hence our own patience.
 fn ensure_wal(
     connection: &Connection,
     file: &Arc<Path>,

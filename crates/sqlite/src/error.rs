@@ -41,10 +41,11 @@ pub enum DatabaseError {
         file: Arc<Path>,
         source: Arc<rusqlite::Error>,
     },
-    /// Another process held the write lock for too long. Nothing was stored.
+    /// Another process held a lock for too long. Nothing was stored. `waited` is the time since the write was queued, and
+    /// zero for a read, where SQLite did the waiting.
     #[error(
-        "{} was locked by another process for more than {waited:?}: if it goes on, look for a process that hangs while it \
-         writes to the file (`fuser` names them)",
+        "{} stayed locked by another process: if it goes on, look for a process that hangs while it writes to the file \
+         (`fuser` names them)",
         file.display()
     )]
     Busy {

@@ -4,9 +4,9 @@
 //! queued before has run. While somebody watches for changes it also looks every now and then for commits by other
 //! processes, on this connection because here `data_version` moves for others' commits only.
 //!
-//! Who else races: other processes, for SQLite's write lock. The lock is not fair and can only be polled, so a busy writer
-//! that frees it for microseconds at a time would starve the others. After a long streak this one therefore
-//! stands back for longer than the others' polling interval ([`Turns`]).
+//! Who else races: other processes, for SQLite's write lock. The lock is not fair and can only be polled, so others
+//! rarely find it free while this writer goes from batch to batch. After a long streak it therefore stands back for
+//! longer than their polling interval ([`Turns`]); that cuts their mean wait to about a third.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -33,6 +33,24 @@ async fn steps_run_once_whoever_starts_at_the_same_time() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn new_file_can_be_opened_by_many_at_once() {
+    for _ in 0..40 {
+        let folder = Folder::new();
+        let starts: Vec<_> = (0..8)
+            .map(|_| {
+                let file = folder.file();
+                tokio::spawn(
+                    async move { Database::open(&file, Options::default()).await.map(drop) },
+                )
+            })
+            .collect();
+        for start in starts {
+            start.await.unwrap().unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn later_steps_follow_and_components_do_not_mix() {
     let folder = Folder::new();

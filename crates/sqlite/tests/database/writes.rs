@@ -338,10 +338,7 @@ async fn writes_behind_a_stuck_process_fail_together() {
             matches!(&error, DatabaseError::Busy { waited, .. } if *waited >= busy_timeout),
             "{error:?}"
         );
-        assert!(
-            error.to_string().contains("locked by another process"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("stayed locked"), "{error}");
     }
     assert!(
         started.elapsed() < busy_timeout * 10,
@@ -355,26 +352,28 @@ async fn writes_behind_a_stuck_process_fail_together() {
 async fn busy_writer_leaves_others_their_turn() {
     let folder = Folder::new();
     let busy = folder.open().await;
-    let patient = folder
-        .open_with(Options {
-            busy_timeout: Duration::from_secs(2),
-            ..Options::default()
-        })
-        .await;
-    let flood: Vec<_> = (0..64)
-        .map(|task| {
+    let patient = folder.open().await;
+    // Slow writes back to back hold the lock nearly always, as quick ones do on a slow disk.
+    let slow = || -> Result<(), DatabaseError> {
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_millis(20) {
+            std::thread::yield_now();
+        }
+        Ok(())
+    };
+    let flood: Vec<_> = (0..8)
+        .map(|_| {
             let busy = busy.clone();
-            tokio::spawn(async move {
-                for n in 0.. {
-                    insert(&busy, task * 1_000_000 + n).await.unwrap();
-                }
-            })
+            tokio::spawn(async move { while busy.write(move |_| slow()).await.is_ok() {} })
         })
         .collect();
-    until(|| busy.stats().commits > 20).await;
-    for id in 0..20 {
-        insert(&patient, -1 - id).await.unwrap();
+    until(|| busy.stats().commits > 5).await;
+    let started = Instant::now();
+    for id in 0..10 {
+        insert(&patient, id).await.unwrap();
     }
+    let each = started.elapsed() / 10;
+    assert!(each < Duration::from_millis(400), "a write took {each:?}");
     flood.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
@@ -443,6 +442,7 @@ async fn log_is_cut_back_although_reads_overlap_without_a_gap() {
         })
         .await;
     let enough = Arc::new(AtomicBool::new(false));
+    let _stop = StopAtEnd(Arc::clone(&enough));
     let reading = {
         let (file, enough) = (folder.file(), Arc::clone(&enough));
         tokio::task::spawn_blocking(move || {
@@ -498,4 +498,13 @@ async fn log_is_cut_back_although_reads_overlap_without_a_gap() {
     }
     enough.store(true, Ordering::Relaxed);
     reading.await.unwrap();
+}
+
+/// A failed test must not leave its reader running, or the runtime waits for it for ever.
+struct StopAtEnd(Arc<AtomicBool>);
+
+impl Drop for StopAtEnd {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

@@ -1,0 +1,227 @@
+//! Putting the layers together, value by value.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use foreshow_contract::InstallationKey;
+use serde_json::{Map, Value};
+
+use super::backend::{Backend, Role, SUPPORTED};
+use super::keys::{Keys, is_secret, secret_of_file};
+use super::{Config, Problem};
+
+/// Where a value was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Nowhere.
+    Default,
+    /// In the configuration file.
+    File {
+        /// Which.
+        path: Arc<Path>,
+        /// From 1.
+        line: usize,
+    },
+    /// In the environment.
+    Variable {
+        /// Its name.
+        name: String,
+    },
+    /// On the command line.
+    Flag {
+        /// Its name.
+        flag: &'static str,
+    },
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Variable { name } => f.write_str(name),
+            Self::Flag { flag } => f.write_str(flag),
+        }
+    }
+}
+
+/// A value and where it was given.
+#[derive(Clone)]
+pub(super) struct Setting {
+    pub(super) value: Value,
+    pub(super) origin: Origin,
+}
+
+/// The layers read so far: of each key the value that holds.
+pub(super) struct Layers {
+    keys: Keys,
+    settings: BTreeMap<String, Setting>,
+}
+
+/// Values may be secrets.
+impl fmt::Debug for Layers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layers").finish_non_exhaustive()
+    }
+}
+
+impl Layers {
+    /// Nothing but the defaults.
+    pub(super) fn of_defaults() -> Self {
+        let keys = Keys::all();
+        let default = |value: &Value| Setting { value: value.clone(), origin: Origin::Default };
+        let settings = keys.iter().map(|(key, value)| (key.to_owned(), default(value))).collect();
+        Self { keys, settings }
+    }
+
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Every key with the value that holds.
+    pub(super) fn settings(&self) -> impl Iterator<Item = (&str, &Setting)> {
+        self.settings.iter().map(|(key, setting)| (key.as_str(), setting))
+    }
+
+    /// A value as text, from the environment or the command line: read as whatever the key's default is.
+    pub(super) fn set_text(&mut self, name: &str, text: &str, origin: Origin, problems: &mut Vec<Problem>) {
+        let as_text = || Value::String(text.to_owned());
+        let number = || text.trim().parse::<i64>().map(Value::from);
+        let value = match self.keys.default_of(name) {
+            _ if is_secret(name) => as_text(),
+            Some(Value::Number(_)) => number().unwrap_or_else(|_| as_text()),
+            Some(Value::Null) => number().unwrap_or_else(|_| as_text()),
+            Some(Value::Bool(_)) => text.trim().parse::<bool>().map_or_else(|_| as_text(), Value::Bool),
+            Some(Value::Array(_)) => {
+                text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect()
+            }
+            Some(Value::String(_) | Value::Object(_)) | None => as_text(),
+        };
+        self.set(name, value, origin, problems);
+    }
+
+    /// A value under a name that [`Keys::takes`]. A later call replaces an earlier one's value.
+    pub(super) fn set(&mut self, name: &str, value: Value, origin: Origin, problems: &mut Vec<Problem>) {
+        let (key, value) = match (secret_of_file(name), value) {
+            (Some(secret), Value::String(path)) => match read_secret(&path) {
+                Ok(value) => (secret, value),
+                Err(error) => {
+                    problems.push(
+                        Problem::new(format!("the file {path}, named by {name}, cannot be read"))
+                            .at(origin)
+                            .because(error)
+                            .help(format!("name a readable file that holds the {secret} alone")),
+                    );
+                    return;
+                }
+            },
+            (Some(_), _) => {
+                problems.push(Problem::new(format!("`{name}` is the path of a file")).at(origin).help("write it as a text"));
+                return;
+            }
+            (None, value) => (name, value),
+        };
+        if let Err(problem) = self.check(key, &value, &origin) {
+            problems.push(problem);
+            return;
+        }
+        self.settings.insert(key.to_owned(), Setting { value, origin });
+    }
+
+    /// Whether the key can have the value, whatever the others have.
+    fn check(&self, key: &str, value: &Value, origin: &Origin) -> Result<(), Problem> {
+        let error = match serde_json::from_value::<Config>(nest([(key, value)])) {
+            Ok(config) if key == "installation_key" => {
+                let hex = config.installation_key.as_ref().map_or("", |key| key.expose());
+                match InstallationKey::from_hex(hex.trim()) {
+                    Ok(_) => return Ok(()),
+                    Err(error) => error.to_string(),
+                }
+            }
+            Ok(_) => return Ok(()),
+            Err(error) => error.to_string(),
+        };
+        let shown = if is_secret(key) { "what was given".to_owned() } else { value.to_string() };
+        Err(Problem::new(format!("`{key}` cannot be {shown}")).at(origin).because(error).help(self.expected(key)))
+    }
+
+    fn expected(&self, key: &str) -> String {
+        let kind = match self.keys.default_of(key) {
+            Some(Value::Number(_)) => "write a whole number",
+            Some(Value::Bool(_)) => "write true or false",
+            Some(Value::Array(_)) => "write a list of texts",
+            Some(Value::Null) if is_secret(key) => return "make one with `openssl rand -hex 32`, or leave it out".to_owned(),
+            Some(Value::Null) => return format!("mend it, or leave `{key}` out, as it is by default"),
+            Some(Value::String(_) | Value::Object(_)) | None => "write a text",
+        };
+        match self.keys.default_of(key) {
+            Some(default) => format!("{kind}; the default is {default}"),
+            None => kind.to_owned(),
+        }
+    }
+
+    /// The configuration as a whole, if its parts fit together.
+    pub(super) fn resolve(&self, problems: &mut Vec<Problem>) -> Option<Config> {
+        let merged = nest(self.settings().map(|(key, setting)| (key, &setting.value)));
+        let config: Config = match serde_json::from_value(merged) {
+            Ok(config) => config,
+            Err(error) => {
+                problems.push(Problem::new("the configuration cannot be put together").because(error));
+                return None;
+            }
+        };
+        if let Err(error) = config.engine().check() {
+            problems.push(self.across(error.key, format!("`{}` {}", error.key, error.problem)));
+        }
+        if config.sqlite.outcomes_kept_seconds <= config.retry.max_age_seconds {
+            let key = "sqlite.outcomes_kept_seconds";
+            let what = format!("`{key}` must be above retry.max_age_seconds, or a late copy of an event could end twice");
+            problems.push(self.across(key, what));
+        }
+        if config.data_dir.as_os_str().is_empty() {
+            problems.push(self.across("data_dir", "`data_dir` is empty".to_owned()));
+        }
+        for (role, url) in [(Role::Broker, &config.broker), (Role::Store, &config.store)] {
+            if let Err(error) = Backend::parse(url, role, &config.data_dir) {
+                let problem = self.across(role.key(), format!("`{}` cannot be used: {error}", role.key()));
+                problems.push(problem.help(SUPPORTED));
+            }
+        }
+        Some(config)
+    }
+
+    /// A problem between keys, placed at the one to change.
+    fn across(&self, key: &str, what: String) -> Problem {
+        let given = self.settings.get(key).filter(|setting| setting.origin != Origin::Default);
+        let problem = match self.keys.default_of(key) {
+            Some(default) if !default.is_null() => Problem::new(what).help(format!("the default of `{key}` is {default}")),
+            _ => Problem::new(what),
+        };
+        match given {
+            Some(setting) => problem.at(&setting.origin),
+            None => problem,
+        }
+    }
+}
+
+fn read_secret(path: &str) -> std::io::Result<Value> {
+    std::fs::read_to_string(PathBuf::from(path)).map(|text| Value::String(text.trim_end().to_owned()))
+}
+
+/// Dotted keys as a tree.
+fn nest<'a>(settings: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Value {
+    let mut root = Map::new();
+    for (key, value) in settings {
+        let (sections, name) = key.rsplit_once('.').unwrap_or(("", key));
+        let mut section = &mut root;
+        for part in sections.split('.').filter(|part| !part.is_empty()) {
+            let entry = section.entry(part).or_insert_with(|| Value::Object(Map::new()));
+            let Value::Object(inner) = entry else { break };
+            section = inner;
+        }
+        section.insert(name.to_owned(), value.clone());
+    }
+    Value::Object(root)
+}

@@ -1,0 +1,202 @@
+use std::ffi::OsString;
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// A configuration in the making.
+struct Given {
+    folder: TempDir,
+    sources: Sources,
+}
+
+fn given() -> Given {
+    Given { folder: tempfile::tempdir().unwrap(), sources: Sources::default() }
+}
+
+impl Given {
+    fn file(mut self, toml: &str) -> Self {
+        let file = self.folder.path().join("foreshow.toml");
+        fs::write(&file, toml).unwrap();
+        self.sources.file = Some(file);
+        self
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.sources.environment.push((OsString::from(name), OsString::from(value)));
+        self
+    }
+
+    fn flag(mut self, key: &'static str, flag: &'static str, value: &str) -> Self {
+        self.sources.flags.push((key, flag, value.to_owned()));
+        self
+    }
+
+    fn loaded(&self) -> Loaded {
+        self.sources.load().unwrap()
+    }
+
+    /// The problems, with the temporary folder's name cut out.
+    fn problems(&self) -> Vec<String> {
+        let folder = format!("{}/", self.folder.path().display());
+        let problems = self.sources.load().unwrap_err();
+        problems
+            .iter()
+            .map(|problem| format!("{problem} | {}", problem.help.as_deref().unwrap_or("-")).replace(&folder, ""))
+            .collect()
+    }
+}
+
+const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+#[test]
+fn the_defaults_are_sound() {
+    let loaded = given().loaded();
+    assert_eq!(loaded.config.engine(), foreshow_engine::EngineOptions::default());
+    assert_eq!(loaded.data_dir(), Path::new(".foreshow"));
+}
+
+#[test]
+fn a_later_layer_beats_an_earlier_one() {
+    let file = "[lease]\nttl_ms = 20_000\n[worker]\nconcurrency = 2\nprefetch = 3\n";
+    let given = given()
+        .file(file)
+        .variable("FORESHOW_WORKER__CONCURRENCY", "4")
+        .variable("FORESHOW_LISTEN", "127.0.0.1:1")
+        .variable("PATH", "ignored")
+        .flag("listen", "--listen", "localhost:2");
+    let config = given.loaded().config;
+    assert_eq!(config.lease.ttl_ms, 20_000);
+    assert_eq!(config.worker.prefetch.get(), 3);
+    assert_eq!(config.worker.concurrency.get(), 4);
+    assert_eq!(config.listen.to_string(), "127.0.0.1:2");
+}
+
+#[test]
+fn every_kind_of_value_can_come_from_the_environment() {
+    let given = given()
+        .variable("FORESHOW_LOCAL__FAIL_CONTEXTS", "a, b")
+        .variable("FORESHOW_LIMITS__LIVE_PREVIEWS", "5")
+        .variable("FORESHOW_LOG__FILTER", "debug")
+        .variable("FORESHOW_DATA_DIR", "/tmp/x")
+        .variable("FORESHOW_INSTALLATION_KEY", KEY);
+    let config = given.loaded().config;
+    assert_eq!(config.local.fail_contexts, ["a", "b"]);
+    assert_eq!(config.limits.live_previews.unwrap().get(), 5);
+    assert_eq!(config.log.filter.as_deref(), Some("debug"));
+    assert_eq!(config.data_dir, Path::new("/tmp/x"));
+    assert_eq!(config.installation_key.unwrap().expose(), KEY);
+}
+
+#[test]
+fn a_problem_in_the_file_names_key_line_and_fix() {
+    for (toml, expected) in [
+        ("\n\nbrokr = 'sqlite:'", "foreshow.toml:3: there is no key `brokr` | did you mean `broker`?"),
+        (
+            "[lease]\nttl_ms = 'soon'",
+            "foreshow.toml:2: `lease.ttl_ms` cannot be \"soon\" | write a whole number; the default is 15000",
+        ),
+        (
+            "[worker]\nconcurrency = 0",
+            "foreshow.toml:2: `worker.concurrency` cannot be 0 | write a whole number; the default is 32",
+        ),
+        ("[leese]\nttl_ms = 1", "foreshow.toml:1: there is no key `leese` | did you mean `lease`?"),
+        ("lease = 5", "foreshow.toml:1: `lease` is a section, not a value | write [lease] and its keys below"),
+        ("[broker]\nurl = ''", "foreshow.toml:1: `broker` is one value, not a section | write broker = …"),
+        ("broker = ", "foreshow.toml:1: this is not TOML | see https://toml.io for its syntax"),
+        ("data_dir = 2026-11-22", "foreshow.toml:1: `data_dir` cannot be a date or a table | -"),
+        (
+            "listen = '8080'",
+            "foreshow.toml:1: `listen` cannot be \"8080\" | write a text; the default is \"127.0.0.1:8080\"",
+        ),
+        (
+            "[lease]\nrenew_every_ms = 14000",
+            "foreshow.toml:2: `lease.renew_every_ms` plus lease.margin_ms must stay below lease.ttl_ms, or every lease is \
+             lost before it can be renewed | the default of `lease.renew_every_ms` is 5000",
+        ),
+    ] {
+        assert_eq!(given().file(toml).problems(), [expected], "{toml}");
+    }
+}
+
+#[test]
+fn a_problem_in_the_environment_names_the_variable() {
+    for (name, value, expected) in [
+        (
+            "FORESHOW_LEASE__TLL_MS",
+            "5",
+            "FORESHOW_LEASE__TLL_MS: there is no key `lease.tll_ms` for this environment variable | did you mean \
+             FORESHOW_LEASE__TTL_MS? Else unset it",
+        ),
+        (
+            "FORESHOW_LEASE__TTL_MS",
+            "5s",
+            "FORESHOW_LEASE__TTL_MS: `lease.ttl_ms` cannot be \"5s\" | write a whole number; the default is 15000",
+        ),
+        (
+            "FORESHOW_CONFIG",
+            "/does/not/exist.toml",
+            "FORESHOW_CONFIG: the configuration file /does/not/exist.toml does not exist | name a file that exists, or leave \
+             FORESHOW_CONFIG out to go without one",
+        ),
+    ] {
+        assert_eq!(given().variable(name, value).problems(), [expected]);
+    }
+}
+
+#[test]
+fn a_problem_with_a_flag_names_the_flag() {
+    let problems = given().flag("broker", "--broker", "amqp://guest:s3cret@host").problems();
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert!(problem.starts_with("--broker: `broker` cannot be used"), "{problem}");
+    assert!(problem.contains("`amqp:`") && problem.contains("sqlite:PATH") && !problem.contains("s3cret"), "{problem}");
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let problems = given().file("a = 1\nb = 2").variable("FORESHOW_C", "3").problems();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+}
+
+#[test]
+fn ends_are_remembered_for_longer_than_events_live() {
+    let problems = given().file("[sqlite]\noutcomes_kept_seconds = 60").problems();
+    assert!(problems[0].starts_with("foreshow.toml:2: `sqlite.outcomes_kept_seconds` must be above"), "{problems:?}");
+}
+
+#[test]
+fn a_secret_comes_from_a_file_and_is_never_shown() {
+    let given = given();
+    let secret = given.folder.path().join("key");
+    fs::write(&secret, format!("{KEY}\n")).unwrap();
+    let loaded = given.variable("FORESHOW_INSTALLATION_KEY_FILE", secret.to_str().unwrap()).loaded();
+    assert_eq!(loaded.config.installation_key.as_ref().unwrap().expose(), KEY);
+    for shown in [loaded.to_toml(), loaded.to_json().to_string(), format!("{loaded:?}")] {
+        assert!(!shown.contains(KEY) && shown.contains("[redacted]"), "{shown}");
+    }
+}
+
+#[test]
+fn a_bad_secret_is_not_quoted() {
+    for bad in ["s3cret", "1234567890"] {
+        let given = given().variable("FORESHOW_INSTALLATION_KEY", bad);
+        let shown = format!("{:?}", given.sources.load().unwrap_err());
+        assert!(shown.contains("64 hexadecimal digits") && !shown.contains(bad), "{shown}");
+    }
+    let shown = format!("{:?}", given().file("installation_key = 1234567890").sources.load().unwrap_err());
+    assert!(shown.contains("must be a string") && !shown.contains("1234567890"), "{shown}");
+}
+
+#[test]
+fn what_is_shown_tells_where_it_was_given_and_can_be_read_back() {
+    let loaded = given().file("[lease]\nttl_ms = 20000").variable("FORESHOW_WORKER__PREFETCH", "64").loaded();
+    let shown = loaded.to_toml();
+    let line = |start: &str| shown.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
+    assert!(line("ttl_ms = 20000").ends_with("foreshow.toml:2"), "{shown}");
+    assert!(line("prefetch = 64").ends_with("# FORESHOW_WORKER__PREFETCH"), "{shown}");
+    assert!(line("renew_every_ms = 5000").ends_with("# default"), "{shown}");
+    let again = given().file(&shown).loaded();
+    assert_eq!(again.config.lease.ttl_ms, 20_000);
+    assert_eq!(again.config.engine(), loaded.config.engine());
+}

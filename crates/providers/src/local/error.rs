@@ -1,0 +1,74 @@
+//! What can go wrong, and what follows for the job.
+
+use std::error::Error as _;
+use std::net::SocketAddr;
+
+use foreshow_contract::ProviderName;
+use foreshow_engine::{Failure, ProviderError, code};
+use foreshow_runner::PreviewError;
+
+/// The local provider did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// The HTTP client that asks the gateway could not be made.
+    #[error("no HTTP client can be made to ask the gateway: check the TLS and network set-up of this machine")]
+    Client {
+        /// What lies beneath.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The gateway did not answer.
+    #[error("the gateway at {address} did not answer: check that it runs and serves the same folder of previews")]
+    Unreachable {
+        /// Where it was asked.
+        address: SocketAddr,
+        /// What lies beneath.
+        #[source]
+        source: reqwest::Error,
+    },
+    /// The folder of previews did not do its part.
+    #[error(transparent)]
+    Previews(PreviewError),
+}
+
+impl LocalError {
+    /// What follows for the job.
+    pub fn failure(&self) -> Failure {
+        const LATER: Failure = Failure::Retryable { after: None };
+        match self {
+            Self::Client { .. } | Self::Unreachable { .. } => LATER,
+            Self::Previews(error) => match error {
+                // Somebody may make room, free the lock or remount the disk; the files may come again with the bundle.
+                PreviewError::Index(_)
+                | PreviewError::Full { .. }
+                | PreviewError::NotWritable { .. }
+                | PreviewError::Io { .. }
+                | PreviewError::Source { .. }
+                | PreviewError::BlobMissing { .. }
+                | PreviewError::Interrupted => LATER,
+                // The same labels and the same index give the same answer next time.
+                PreviewError::LabelTaken { .. } | PreviewError::Unreadable { .. } => Failure::Permanent(code::INTERNAL),
+            },
+        }
+    }
+
+    pub(super) fn into_provider_error(self) -> ProviderError {
+        self.while_doing("probe a deployment")
+    }
+
+    fn while_doing(self, operation: &'static str) -> ProviderError {
+        ProviderError {
+            provider: ProviderName::from(super::NAME),
+            operation,
+            failure: self.failure(),
+            message: self.to_string(),
+            // The message above is this error's own, so the chain goes on with what lies beneath it.
+            source: self.source().map(|beneath| beneath.to_string().into()),
+        }
+    }
+}
+
+/// For `map_err`: what was asked, and why it was not done.
+pub(super) fn refused(operation: &'static str) -> impl FnOnce(PreviewError) -> ProviderError {
+    move |error| LocalError::Previews(error).while_doing(operation)
+}

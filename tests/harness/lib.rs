@@ -1,0 +1,27 @@
+//! The harness of the end-to-end stories: the built binary, driven from outside as its users drive it.
+//!
+//! Each story has a folder of its own, port 0, and ends the processes that it started, by their id.
+
+mod dir;
+mod http;
+mod process;
+mod upstream;
+
+pub use dir::{site, write};
+pub use http::{Answer, fetch, fetch_with};
+pub use process::{Foreshow, Up, binary};
+pub use upstream::{Upstream, end, event, key, update};
+
+use std::time::{Duration, Instant};
+
+/// Waits until `check` is true, asking again and again; fails after a minute, saying what it waited for.
+///
+/// # Panics
+/// When the minute is over.
+pub async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
+    let give_up_at = Instant::now() + Duration::from_secs(60);
+    while !check().await {
+        assert!(Instant::now() < give_up_at, "waited a minute for: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

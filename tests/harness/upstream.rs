@@ -1,0 +1,117 @@
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use foreshow_broker::embedded::EmbeddedBroker;
+use foreshow_contract::{
+    Content, ContextEnded, ContextEvent, ContextKey, ContextUpdated, Envelope, IncomingEvent, InlineFile, ResultEvent,
+    Revision, STRUCTURED_JSON, Timestamp, encode, event_routing_key,
+};
+use foreshow_engine::{Broker, Clock, Message, ResultFilter, Results};
+use foreshow_sqlite::{Database, Options};
+use tokio::time::timeout;
+
+struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// An upstream service and a consumer in one: publishes events into a data folder and hears the results.
+pub struct Upstream {
+    broker: EmbeddedBroker,
+    results: Box<dyn Results>,
+}
+
+impl Upstream {
+    /// Connects to the broker of a data folder, and subscribes to every result from now on.
+    ///
+    /// # Panics
+    /// Where that can't be done.
+    pub async fn connect(data_dir: &Path) -> Self {
+        let db = Database::open(&data_dir.join("foreshow.db"), Options::default()).await.expect("the file opens");
+        let broker = EmbeddedBroker::open(db, data_dir.join("sessions"), Arc::new(WallClock)).await;
+        let broker = broker.expect("the broker opens");
+        let results = broker.subscribe(ResultFilter::default()).await.expect("results can be heard");
+        Self { broker, results }
+    }
+
+    /// Publishes an event.
+    ///
+    /// # Panics
+    /// Where the broker does not take it.
+    pub async fn publish(&self, event: &IncomingEvent) {
+        let routing_key = event_routing_key(event.event.kind(), &event.event.key().tenant);
+        self.publish_raw(&routing_key, &encode(event)).await;
+    }
+
+    /// Publishes many events at once.
+    ///
+    /// # Panics
+    /// Where the broker does not take one.
+    pub async fn publish_all(&self, events: &[IncomingEvent]) {
+        futures_util::future::join_all(events.iter().map(|event| self.publish(event))).await;
+    }
+
+    /// Publishes whatever it is given.
+    ///
+    /// # Panics
+    /// Where the broker does not take it.
+    pub async fn publish_raw(&self, routing_key: &str, body: &[u8]) {
+        let message = Message {
+            routing_key: routing_key.to_owned(),
+            content_type: Some(STRUCTURED_JSON.to_owned()),
+            headers: BTreeMap::new(),
+            body: Bytes::copy_from_slice(body),
+        };
+        self.broker.publish_event(message).await.expect("the broker takes it");
+    }
+
+    /// The next result that is an event's end.
+    ///
+    /// # Panics
+    /// Where none comes within a minute.
+    pub async fn next_end(&mut self) -> ResultEvent {
+        loop {
+            let next = timeout(Duration::from_secs(60), self.results.next()).await;
+            let result = next.expect("a result comes within a minute").expect("results can be read");
+            if result.is_end() {
+                return result;
+            }
+        }
+    }
+}
+
+/// The name of a context.
+///
+/// # Panics
+/// Where it is none.
+pub fn key(tenant: &str, context: &str) -> ContextKey {
+    ContextKey::try_new(tenant, context).expect("a legal name")
+}
+
+/// An update with one page.
+///
+/// # Panics
+/// Where the revision is out of range.
+pub fn update(key: &ContextKey, revision: u64, page: &str) -> IncomingEvent {
+    let files = Content::Files(vec![InlineFile::text("index.html", page)]);
+    let revision = Revision::try_new(revision).expect("a legal revision");
+    event(ContextEvent::Updated(ContextUpdated::new(key.clone(), revision, files)))
+}
+
+/// An end.
+///
+/// # Panics
+/// Where the revision is out of range.
+pub fn end(key: &ContextKey, revision: u64) -> IncomingEvent {
+    let revision = Revision::try_new(revision).expect("a legal revision");
+    event(ContextEvent::Ended(ContextEnded { key: key.clone(), revision, reason: None }))
+}
+
+/// The event in an envelope.
+pub fn event(event: ContextEvent) -> IncomingEvent {
+    let id = format!("{:032x}", fastrand::u128(..));
+    IncomingEvent { envelope: Envelope::new(id, "/tests"), event }
+}
