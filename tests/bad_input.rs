@@ -29,7 +29,11 @@ async fn events_that_cannot_be_taken_are_rejected_by_name_and_kept() {
     let cases = [
         (b"{ not json".to_vec(), "malformed_json", None),
         (envelope("{}"), "invalid_field", Some("$.data")),
-        (envelope(r#"{"tenantId":"acme","contextId":"c","revision":1}"#), "files_or_bundle_missing", None),
+        (
+            envelope(r#"{"tenantId":"acme","contextId":"c","revision":1}"#),
+            "files_or_bundle_missing",
+            None,
+        ),
         (
             envelope(&format!(
                 r#"{{"tenantId":"acme","contextId":"c","revision":1,"files":[{file}],
@@ -40,11 +44,19 @@ async fn events_that_cannot_be_taken_are_rejected_by_name_and_kept() {
             None,
         ),
         (
-            envelope(&format!(r#"{{"tenantId":"acme","contextId":"c","revision":"7a","files":[{file}]}}"#)),
+            envelope(&format!(
+                r#"{{"tenantId":"acme","contextId":"c","revision":"7a","files":[{file}]}}"#
+            )),
             "invalid_revision",
             Some("$.data.revision"),
         ),
-        (envelope(&format!(r#"{{"tenantId":"acme","contextId":"c","files":[{file}]}}"#)), "revision_missing", None),
+        (
+            envelope(&format!(
+                r#"{{"tenantId":"acme","contextId":"c","files":[{file}]}}"#
+            )),
+            "revision_missing",
+            None,
+        ),
         (
             envelope(&format!(
                 r#"{{"tenantId":"acme","contextId":"c","revision":1,"files":[{file}],"app":{{"framework":"cobol"}}}}"#
@@ -53,7 +65,9 @@ async fn events_that_cannot_be_taken_are_rejected_by_name_and_kept() {
             Some("$.data.app.framework"),
         ),
         (
-            envelope(r#"{"tenantId":"acme","contextId":"c","revision":1,"files":[{"path":"a","content":7}]}"#),
+            envelope(
+                r#"{"tenantId":"acme","contextId":"c","revision":1,"files":[{"path":"a","content":7}]}"#,
+            ),
             "invalid_field",
             Some("$.data.files[0].content"),
         ),
@@ -61,18 +75,30 @@ async fn events_that_cannot_be_taken_are_rejected_by_name_and_kept() {
     for (body, code, path) in cases {
         upstream.publish_raw("context.updated.acme", &body).await;
         let end = upstream.next_end().await;
-        let ResultBody::Rejected(rejected) = &end.body else { panic!("{code}: {end:?}") };
+        let ResultBody::Rejected(rejected) = &end.body else {
+            panic!("{code}: {end:?}")
+        };
         assert_eq!(rejected.code.as_str(), code, "{rejected:?}");
         if let Some(path) = path {
             assert_eq!(rejected.path.as_deref(), Some(path), "{rejected:?}");
         }
         assert!(!rejected.message.is_empty());
     }
-    upstream.publish(&update(&key("acme", "c"), 1, "fine")).await;
-    assert_eq!(upstream.next_end().await.id, "acme/c/1/updated/ready", "the queue flows on");
+    upstream
+        .publish(&update(&key("acme", "c"), 1, "fine"))
+        .await;
+    assert_eq!(
+        upstream.next_end().await.id,
+        "acme/c/1/updated/ready",
+        "the queue flows on"
+    );
     // The same revision with other content.
-    upstream.publish(&update(&key("acme", "c"), 1, "other")).await;
-    let ResultBody::Rejected(conflict) = upstream.next_end().await.body else { panic!() };
+    upstream
+        .publish(&update(&key("acme", "c"), 1, "other"))
+        .await;
+    let ResultBody::Rejected(conflict) = upstream.next_end().await.body else {
+        panic!()
+    };
     assert_eq!(conflict.code.as_str(), "revision_conflict");
 }
 
@@ -88,35 +114,74 @@ async fn files_that_cannot_be_deployed_fail_by_name() {
     let cases = [
         (vec![text("../../etc/passwd")], "unsafe_path"),
         (vec![text("/etc/passwd")], "unsafe_path"),
-        (vec![text("Index.html"), text("index.html")], "path_collision"),
-        (vec![text("a"), text("b"), text("c"), text("d")], "too_many_files"),
-        (vec![InlineFile::text("big", "x".repeat(1_001))], "file_too_large"),
-        (vec![InlineFile::text("a", "x".repeat(800)), InlineFile::text("b", "x".repeat(800))], "bundle_too_large"),
+        (
+            vec![text("Index.html"), text("index.html")],
+            "path_collision",
+        ),
+        (
+            vec![text("a"), text("b"), text("c"), text("d")],
+            "too_many_files",
+        ),
+        (
+            vec![InlineFile::text("big", "x".repeat(1_001))],
+            "file_too_large",
+        ),
+        (
+            vec![
+                InlineFile::text("a", "x".repeat(800)),
+                InlineFile::text("b", "x".repeat(800)),
+            ],
+            "bundle_too_large",
+        ),
         (vec![text(".env")], "no_files"),
     ];
     for (revision, (files, code)) in (1..).zip(cases) {
         let revision = Revision::try_new(revision).unwrap();
         let update = ContextUpdated::new(key("acme", "c"), revision, Content::Files(files));
-        upstream.publish(&event(ContextEvent::Updated(update))).await;
+        upstream
+            .publish(&event(ContextEvent::Updated(update)))
+            .await;
         let end = upstream.next_end().await;
-        let ResultBody::Failed(failed) = &end.body else { panic!("{code}: {end:?}") };
+        let ResultBody::Failed(failed) = &end.body else {
+            panic!("{code}: {end:?}")
+        };
         assert_eq!(failed.error.code.as_str(), code, "{failed:?}");
     }
-    let broken = InlineFile { path: "logo.png".into(), content: "%%%".into(), encoding: Encoding::Base64 };
-    let update = ContextUpdated::new(key("acme", "c"), Revision::try_new(99).unwrap(), Content::Files(vec![broken]));
-    upstream.publish(&event(ContextEvent::Updated(update))).await;
-    let ResultBody::Rejected(rejected) = upstream.next_end().await.body else { panic!() };
+    let broken = InlineFile {
+        path: "logo.png".into(),
+        content: "%%%".into(),
+        encoding: Encoding::Base64,
+    };
+    let update = ContextUpdated::new(
+        key("acme", "c"),
+        Revision::try_new(99).unwrap(),
+        Content::Files(vec![broken]),
+    );
+    upstream
+        .publish(&event(ContextEvent::Updated(update)))
+        .await;
+    let ResultBody::Rejected(rejected) = upstream.next_end().await.body else {
+        panic!()
+    };
     assert_eq!(rejected.code.as_str(), "invalid_base64");
 }
 
 #[tokio::test]
 async fn a_configuration_that_cannot_be_meant_names_key_place_and_fix() {
     let foreshow = Foreshow::new();
-    write(foreshow.folder(), "foreshow.toml", "[lease]\nttl_ms = 15000\nrenew_evry_ms = 5000\n");
+    write(
+        foreshow.folder(),
+        "foreshow.toml",
+        "[lease]\nttl_ms = 15000\nrenew_evry_ms = 5000\n",
+    );
     let typo = foreshow.run(["config", "check"]).await;
     assert_eq!(typo.status.code(), Some(2), "{typo:?}");
     for part in ["renew_evry_ms", "foreshow.toml", "renew_every_ms", "3"] {
-        assert!(said(&typo).contains(part), "no {part:?} in: {}", said(&typo));
+        assert!(
+            said(&typo).contains(part),
+            "no {part:?} in: {}",
+            said(&typo)
+        );
     }
     let foreshow = Foreshow::new().set("FORESHOW_LEASE__TTL_MS", "soon");
     let bad = foreshow.run(["config", "check"]).await;
@@ -127,7 +192,11 @@ async fn a_configuration_that_cannot_be_meant_names_key_place_and_fix() {
     let foreshow = Foreshow::new().set("FORESHOW_LEASE__RENEW_EVERY_MS", 60_000);
     let across = foreshow.run(["config", "check"]).await;
     assert_eq!(across.status.code(), Some(2));
-    assert!(said(&across).contains("lease.renew_every_ms"), "{}", said(&across));
+    assert!(
+        said(&across).contains("lease.renew_every_ms"),
+        "{}",
+        said(&across)
+    );
 }
 
 #[tokio::test]
@@ -146,9 +215,14 @@ async fn a_data_folder_that_cannot_be_written_is_named() {
     let foreshow = Foreshow::new();
     // A file in the way and a file system that takes no files: what even root cannot write.
     write(foreshow.folder(), "in-the-way", "");
-    for place in [foreshow.folder().join("in-the-way/data"), "/proc/foreshow".into()] {
+    for place in [
+        foreshow.folder().join("in-the-way/data"),
+        "/proc/foreshow".into(),
+    ] {
         let place = place.to_str().unwrap();
-        let refused = foreshow.run(["up", "--listen", "127.0.0.1:0", "--data-dir", place]).await;
+        let refused = foreshow
+            .run(["up", "--listen", "127.0.0.1:0", "--data-dir", place])
+            .await;
         assert_eq!(refused.status.code(), Some(3), "{refused:?}");
         assert!(said(&refused).contains(place), "{}", said(&refused));
         assert!(said(&refused).contains("--data-dir"), "{}", said(&refused));
@@ -177,13 +251,18 @@ async fn a_full_disk_loses_nothing_and_goes_on_when_there_is_room() {
         let page = format!("{revision}{}", "x".repeat(600_000));
         upstream.publish(&update(&key, revision, &page)).await;
     }
-    upstream.publish(&update(&foreshow_tests::key("acme", "other"), 1, "small")).await;
+    upstream
+        .publish(&update(&foreshow_tests::key("acme", "other"), 1, "small"))
+        .await;
 
     // No file may grow beyond 64 KiB: neither the blobs nor the database's log.
     let up = foreshow.command(["up", "--listen", "127.0.0.1:0"]);
     let std = up.as_std();
     let mut limited = tokio::process::Command::new("bash");
-    limited.args(["-c", "ulimit -f 64; exec \"$0\" \"$@\""]).arg(std.get_program()).args(std.get_args());
+    limited
+        .args(["-c", "ulimit -f 64; exec \"$0\" \"$@\""])
+        .arg(std.get_program())
+        .args(std.get_args());
     for (name, value) in std.get_envs() {
         match value {
             Some(value) => limited.env(name, value),
@@ -207,6 +286,14 @@ async fn a_full_disk_loses_nothing_and_goes_on_when_there_is_room() {
         let end = upstream.next_end().await;
         ends.insert(end.id.clone(), end);
     }
-    assert!(ends.contains_key("acme/c/3/updated/ready"), "{:?}", ends.keys());
-    assert!(ends.contains_key("acme/other/1/updated/ready"), "{:?}", ends.keys());
+    assert!(
+        ends.contains_key("acme/c/3/updated/ready"),
+        "{:?}",
+        ends.keys()
+    );
+    assert!(
+        ends.contains_key("acme/other/1/updated/ready"),
+        "{:?}",
+        ends.keys()
+    );
 }

@@ -4,21 +4,29 @@ use foreshow_runner::PreviewHost;
 use foreshow_tests::{Foreshow, Upstream, eventually, fetch, key, update};
 
 async fn host(foreshow: &Foreshow) -> PreviewHost {
-    PreviewHost::open(&foreshow.data_dir().join("previews")).await.unwrap()
+    PreviewHost::open(&foreshow.data_dir().join("previews"))
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
 async fn killed_in_mid_build_it_ends_ready_after_a_restart_with_one_deployment() {
-    let foreshow = Foreshow::new().set("FORESHOW_LOCAL__BUILD_MS", 2_500).set("FORESHOW_LEASE__TTL_MS", 3_000).set(
-        "FORESHOW_LEASE__RENEW_EVERY_MS",
-        1_000,
-    ).set("FORESHOW_LEASE__MARGIN_MS", 500);
+    let foreshow = Foreshow::new()
+        .set("FORESHOW_LOCAL__BUILD_MS", 2_500)
+        .set("FORESHOW_LEASE__TTL_MS", 3_000)
+        .set("FORESHOW_LEASE__RENEW_EVERY_MS", 1_000)
+        .set("FORESHOW_LEASE__MARGIN_MS", 500);
     let up = foreshow.up().await;
     let key = key("acme", "ctx-1");
     let mut upstream = Upstream::connect(&foreshow.data_dir()).await;
-    upstream.publish(&update(&key, 1, "<h1>survived</h1>")).await;
+    upstream
+        .publish(&update(&key, 1, "<h1>survived</h1>"))
+        .await;
     let previews = host(&foreshow).await;
-    eventually("the build has begun", async || previews.list(&key).await.unwrap().len() == 1).await;
+    eventually("the build has begun", async || {
+        previews.list(&key).await.unwrap().len() == 1
+    })
+    .await;
     let before = previews.list(&key).await.unwrap();
     up.kill().await;
 
@@ -27,8 +35,13 @@ async fn killed_in_mid_build_it_ends_ready_after_a_restart_with_one_deployment()
     assert_eq!(ready.id, "acme/ctx-1/1/updated/ready");
     let after = previews.list(&key).await.unwrap();
     assert_eq!(after.len(), 1, "one deployment for the revision");
-    assert_eq!(after[0].id, before[0].id, "and it is the one that was begun");
-    let foreshow_contract::ResultBody::Ready(ready) = ready.body else { panic!() };
+    assert_eq!(
+        after[0].id, before[0].id,
+        "and it is the one that was begun"
+    );
+    let foreshow_contract::ResultBody::Ready(ready) = ready.body else {
+        panic!()
+    };
     // The second gateway has another port; the result names that one.
     assert_eq!(fetch(&ready.url).await.text(), "<h1>survived</h1>");
 }
@@ -47,7 +60,13 @@ async fn killed_again_and_again_under_load_every_event_ends_and_the_newest_is_li
     for round in 0..4 {
         for revision in 1..=3 {
             for key in &keys {
-                upstream.publish(&update(key, round * 3 + revision, &format!("{key} {round} {revision}"))).await;
+                upstream
+                    .publish(&update(
+                        key,
+                        round * 3 + revision,
+                        &format!("{key} {round} {revision}"),
+                    ))
+                    .await;
                 missing.insert((key.clone(), round * 3 + revision));
             }
         }
@@ -58,15 +77,18 @@ async fn killed_again_and_again_under_load_every_event_ends_and_the_newest_is_li
     }
     // What ended while nobody listened was heard all the same: results are kept for their subscribers.
     let previews = host(&foreshow).await;
-    eventually("every context shows its newest revision, alone", async || {
-        for key in &keys {
-            let deployed = previews.list(key).await.unwrap();
-            if deployed.len() != 1 || deployed[0].revision.get() != 12 {
-                return false;
+    eventually(
+        "every context shows its newest revision, alone",
+        async || {
+            for key in &keys {
+                let deployed = previews.list(key).await.unwrap();
+                if deployed.len() != 1 || deployed[0].revision.get() != 12 {
+                    return false;
+                }
             }
-        }
-        true
-    })
+            true
+        },
+    )
     .await;
     drop(up);
 }
@@ -79,7 +101,18 @@ async fn asked_to_stop_in_mid_build_it_hands_over_at_once() {
     let upstream = Upstream::connect(&foreshow.data_dir()).await;
     upstream.publish(&update(&key, 1, "<h1>slow</h1>")).await;
     let previews = host(&foreshow).await;
-    eventually("the build has begun", async || previews.list(&key).await.unwrap().len() == 1).await;
-    assert_eq!(up.stop("TERM").await, Some(0), "long before the build is done");
-    assert_eq!(previews.list(&key).await.unwrap().len(), 1, "the build goes on");
+    eventually("the build has begun", async || {
+        previews.list(&key).await.unwrap().len() == 1
+    })
+    .await;
+    assert_eq!(
+        up.stop("TERM").await,
+        Some(0),
+        "long before the build is done"
+    );
+    assert_eq!(
+        previews.list(&key).await.unwrap().len(),
+        1,
+        "the build goes on"
+    );
 }

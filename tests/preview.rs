@@ -5,7 +5,9 @@ use tokio::process::Command;
 
 /// Files and bytes below a folder.
 fn stored(dir: &std::path::Path) -> (usize, u64) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return (0, 0) };
+    let Ok(entries) = std::fs::read_dir(dir) else {
+        return (0, 0);
+    };
     entries.flatten().fold((0, 0), |(files, bytes), entry| {
         let metadata = entry.metadata().unwrap();
         if metadata.is_dir() {
@@ -41,10 +43,17 @@ async fn a_folder_of_600_files_and_20_mb_is_served_exactly_and_only_changes_are_
     let data = &first["data"];
     assert_eq!(data["unchanged"], false);
     let url = data["url"].as_str().unwrap();
-    for path in ["index.html", "chapter-3/page-3.html", "chapter-18/page-598.html"] {
+    for path in [
+        "index.html",
+        "chapter-3/page-3.html",
+        "chapter-18/page-598.html",
+    ] {
         let page = fetch(&format!("{url}{path}")).await;
         assert_eq!(page.status, 200, "{path}");
-        assert!(page.body == std::fs::read(dir.join(path)).unwrap(), "{path} is served as it is");
+        assert!(
+            page.body == std::fs::read(dir.join(path)).unwrap(),
+            "{path} is served as it is"
+        );
     }
     assert_eq!(fetch(&format!("{url}no-such-page.html")).await.status, 404);
     assert_eq!(fetch(data["aliasUrl"].as_str().unwrap()).await.status, 200);
@@ -58,7 +67,11 @@ async fn a_folder_of_600_files_and_20_mb_is_served_exactly_and_only_changes_are_
     assert_eq!(third["data"]["unchanged"], false);
     assert_eq!(third["data"]["bytesUploaded"], "one changed file".len());
     assert_eq!(fetch(url).await.status, 410, "the first revision made room");
-    let alias = fetch(&format!("{}chapter-3/page-3.html", third["data"]["aliasUrl"].as_str().unwrap())).await;
+    let alias = fetch(&format!(
+        "{}chapter-3/page-3.html",
+        third["data"]["aliasUrl"].as_str().unwrap()
+    ))
+    .await;
     assert_eq!(alias.text(), "one changed file");
 
     let ended = foreshow.run(["end", "ctx-1", "--tenant", "acme"]).await;
@@ -66,11 +79,18 @@ async fn a_folder_of_600_files_and_20_mb_is_served_exactly_and_only_changes_are_
     for url in [&third["data"]["url"], &third["data"]["aliasUrl"]] {
         let gone = fetch_with(url.as_str().unwrap(), &[("accept", "application/json")]).await;
         assert_eq!(gone.status, 410, "{}", gone.text());
-        assert!(gone.header("content-type").unwrap().starts_with("application/json"));
+        assert!(
+            gone.header("content-type")
+                .unwrap()
+                .starts_with("application/json")
+        );
     }
     let blobs = foreshow.data_dir().join("previews/blobs");
     eventually("the blobs are gone", async || stored(&blobs).0 == 0).await;
-    eventually("the bundles are gone", async || stored(&foreshow.data_dir().join("bundles")).0 == 0).await;
+    eventually("the bundles are gone", async || {
+        stored(&foreshow.data_dir().join("bundles")).0 == 0
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -87,9 +107,15 @@ async fn publish_prints_the_url_alone_and_exits_by_its_outcome() {
     let url = String::from_utf8(ready.stdout).unwrap();
     assert_eq!(url.lines().count(), 1, "{url:?}");
     assert_eq!(fetch(url.trim()).await.text(), "<h1>hi</h1>");
-    assert_eq!(fetch(&format!("{}.env", url.trim())).await.status, 404, "secrets are left out");
+    assert_eq!(
+        fetch(&format!("{}.env", url.trim())).await.status,
+        404,
+        "secrets are left out"
+    );
 
-    let alias = foreshow.run(["publish", dir, "--context", "fine", "--alias"]).await;
+    let alias = foreshow
+        .run(["publish", dir, "--context", "fine", "--alias"])
+        .await;
     assert_ne!(String::from_utf8(alias.stdout).unwrap(), url);
 
     let failed = foreshow.run(["publish", dir, "--context", "broken"]).await;
@@ -100,7 +126,10 @@ async fn publish_prints_the_url_alone_and_exits_by_its_outcome() {
 
     let listed = foreshow.run(["previews", "--json"]).await;
     let listed = String::from_utf8(listed.stdout).unwrap();
-    assert!(listed.contains("\"fine\"") && listed.contains("\"broken\""), "{listed}");
+    assert!(
+        listed.contains("\"fine\"") && listed.contains("\"broken\""),
+        "{listed}"
+    );
 }
 
 #[tokio::test]
@@ -109,14 +138,25 @@ async fn an_alias_says_what_it_waits_for() {
     let up = foreshow.up().await;
     let dir = foreshow.folder().join("site");
     write(&dir, "index.html", "<h1>late</h1>");
-    let arguments = ["publish", dir.to_str().unwrap(), "--context", "slow", "--json"];
+    let arguments = [
+        "publish",
+        dir.to_str().unwrap(),
+        "--context",
+        "slow",
+        "--json",
+    ];
     let publishing = tokio::spawn(foreshow.command(arguments).output());
     let mut alias = String::new();
     eventually("the context is listed as building", async || {
         let listed = foreshow.run(["previews", "--json"]).await;
         let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
-        let Some(context) = listed.as_array().and_then(|contexts| contexts.first()) else { return false };
-        context["aliasUrl"].as_str().unwrap_or_default().clone_into(&mut alias);
+        let Some(context) = listed.as_array().and_then(|contexts| contexts.first()) else {
+            return false;
+        };
+        context["aliasUrl"]
+            .as_str()
+            .unwrap_or_default()
+            .clone_into(&mut alias);
         context["status"] == "building"
     })
     .await;
@@ -141,7 +181,11 @@ async fn a_touch_prolongs_and_an_unknown_context_is_named() {
     for command in ["touch", "end"] {
         let unknown = foreshow.run([command, "nobody"]).await;
         assert!(!unknown.status.success());
-        assert!(String::from_utf8(unknown.stderr).unwrap().contains("nobody"));
+        assert!(
+            String::from_utf8(unknown.stderr)
+                .unwrap()
+                .contains("nobody")
+        );
     }
 }
 
@@ -177,6 +221,14 @@ async fn completions_and_config_speak() {
     assert!(shown.status.success(), "{shown:?}");
     assert!(foreshow.run(["config", "check"]).await.status.success());
     let help: std::process::Output =
-        Command::from(std::process::Command::new(foreshow_tests::binary())).arg("--help").output().await.unwrap();
-    assert!(String::from_utf8(help.stdout).unwrap().contains("Exit codes"));
+        Command::from(std::process::Command::new(foreshow_tests::binary()))
+            .arg("--help")
+            .output()
+            .await
+            .unwrap();
+    assert!(
+        String::from_utf8(help.stdout)
+            .unwrap()
+            .contains("Exit codes")
+    );
 }

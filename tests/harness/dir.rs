@@ -6,7 +6,8 @@ use std::{fs, path::Path};
 /// Where it can't be written.
 pub fn write(dir: &Path, path: &str, content: impl AsRef<[u8]>) {
     let file = dir.join(path);
-    fs::create_dir_all(file.parent().expect("a file lies in a folder")).expect("the folder can be made");
+    fs::create_dir_all(file.parent().expect("a file lies in a folder"))
+        .expect("the folder can be made");
     fs::write(file, content).expect("the file can be written");
 }
 
@@ -18,7 +19,9 @@ pub fn site(dir: &Path, files: usize, bytes: usize, seed: u64) {
         let path = format!("chapter-{}/page-{n}.html", n % 20);
         index.push_str(&format!("<a href=\"{path}\">{n}</a>\n"));
         let size = bytes / (files - 1);
-        let text: String = std::iter::repeat_with(|| rng.alphanumeric()).take(size).collect();
+        let text: String = std::iter::repeat_with(|| rng.alphanumeric())
+            .take(size)
+            .collect();
         write(dir, &path, text);
     }
     write(dir, "index.html", index);

@@ -14,7 +14,10 @@ pub struct Answer {
 impl Answer {
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(header, _)| header == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The body as text.
@@ -39,7 +42,9 @@ pub async fn fetch(url: &str) -> Answer {
 /// # Panics
 /// Where nobody answers.
 pub async fn fetch_with(url: &str, headers: &[(&str, &str)]) -> Answer {
-    let rest = url.strip_prefix("http://").expect("previews of tests are http");
+    let rest = url
+        .strip_prefix("http://")
+        .expect("previews of tests are http");
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let port = host.rsplit_once(':').map_or("80", |(_, port)| port);
     let client = reqwest::Client::builder()
@@ -48,7 +53,9 @@ pub async fn fetch_with(url: &str, headers: &[(&str, &str)]) -> Answer {
         .timeout(Duration::from_secs(30))
         .build()
         .expect("the client can be built");
-    let mut request = client.get(format!("http://127.0.0.1:{port}/{path}")).header("host", host);
+    let mut request = client
+        .get(format!("http://127.0.0.1:{port}/{path}"))
+        .header("host", host);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -57,8 +64,17 @@ pub async fn fetch_with(url: &str, headers: &[(&str, &str)]) -> Answer {
     let headers = answer
         .headers()
         .iter()
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            (
+                name.to_string(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
         .collect();
     let body = answer.bytes().await.expect("the body arrives").to_vec();
-    Answer { status, headers, body }
+    Answer {
+        status,
+        headers,
+        body,
+    }
 }

@@ -24,11 +24,18 @@ pub fn binary() -> PathBuf {
         || {
             // A test lies in target/<profile>/deps.
             let here = std::env::current_exe().expect("a test knows where it is");
-            here.ancestors().nth(2).expect("tests lie two folders below the binary").join("foreshow")
+            here.ancestors()
+                .nth(2)
+                .expect("tests lie two folders below the binary")
+                .join("foreshow")
         },
         PathBuf::from,
     );
-    assert!(path.is_file(), "{} is not there: run the tests with `cargo xtask test`", path.display());
+    assert!(
+        path.is_file(),
+        "{} is not there: run the tests with `cargo xtask test`",
+        path.display()
+    );
     path
 }
 
@@ -50,7 +57,10 @@ impl Foreshow {
     /// # Panics
     /// Where no temporary folder can be had.
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder can be had"), environment: Vec::new() }
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder can be had"),
+            environment: Vec::new(),
+        }
     }
 
     /// Sets a setting for every process, by its environment variable.
@@ -102,7 +112,10 @@ impl Foreshow {
     pub async fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Output {
         let mut command = self.command(arguments);
         let output = timeout(Duration::from_secs(120), command.output());
-        output.await.expect("it ends within two minutes").expect("it can be started")
+        output
+            .await
+            .expect("it ends within two minutes")
+            .expect("it can be started")
     }
 
     /// Publishes a folder and waits: the whole result, as JSON. Panics with what it printed where it is not ready.
@@ -111,7 +124,17 @@ impl Foreshow {
     /// Where the preview is not ready.
     pub async fn publish(&self, dir: &Path, context: &str) -> Value {
         let dir = dir.to_str().expect("a readable path");
-        let output = self.run(["publish", dir, "--context", context, "--tenant", "acme", "--json"]).await;
+        let output = self
+            .run([
+                "publish",
+                dir,
+                "--context",
+                context,
+                "--tenant",
+                "acme",
+                "--json",
+            ])
+            .await;
         assert!(output.status.success(), "{output:?}");
         serde_json::from_slice(&output.stdout).expect("--json prints JSON")
     }
@@ -126,9 +149,13 @@ impl Foreshow {
     /// # Panics
     /// Where it does not come up.
     pub async fn up_with(&self, arguments: &[&str]) -> Up {
-        let mut up = Up::start(self.command(["up", "--listen", "127.0.0.1:0"].iter().chain(arguments)));
+        let mut up =
+            Up::start(self.command(["up", "--listen", "127.0.0.1:0"].iter().chain(arguments)));
         let line = up.line_with("Foreshow is up at ").await;
-        let url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("it says where");
+        let url = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"))
+            .expect("it says where");
         url.clone_into(&mut up.url);
         up
     }
@@ -154,9 +181,18 @@ impl Up {
         let said = Arc::new(Mutex::new(Vec::new()));
         let stdout = child.stdout.take().expect("stdout is piped");
         let stderr = child.stderr.take().expect("stderr is piped");
-        tokio::spawn(pass_on(BufReader::new(stdout), sender.clone(), Arc::clone(&said)));
+        tokio::spawn(pass_on(
+            BufReader::new(stdout),
+            sender.clone(),
+            Arc::clone(&said),
+        ));
         tokio::spawn(pass_on(BufReader::new(stderr), sender, Arc::clone(&said)));
-        Self { child, lines, said, url: String::new() }
+        Self {
+            child,
+            lines,
+            said,
+            url: String::new(),
+        }
     }
 
     /// The next line with this in it, on either stream.
@@ -172,7 +208,11 @@ impl Up {
             }
             None
         });
-        found.await.ok().flatten().unwrap_or_else(|| panic!("it never said {text:?}, only:\n{}", self.said()))
+        found
+            .await
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| panic!("it never said {text:?}, only:\n{}", self.said()))
     }
 
     /// Everything it has said.
@@ -196,7 +236,10 @@ impl Up {
     /// # Panics
     /// Where the system can't tell.
     pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("a child can be asked after").is_none()
+        self.child
+            .try_wait()
+            .expect("a child can be asked after")
+            .is_none()
     }
 
     /// Kills it with SIGKILL, as a crash does.
@@ -213,10 +256,17 @@ impl Up {
     /// Where it does not end within a minute.
     pub async fn stop(mut self, signal: &str) -> Option<i32> {
         let id = self.id().to_string();
-        let sent = Command::new("kill").args(["-s", signal, &id]).status().await;
+        let sent = Command::new("kill")
+            .args(["-s", signal, &id])
+            .status()
+            .await;
         assert!(sent.expect("kill can be started").success());
         let ended = timeout(Duration::from_secs(60), self.child.wait());
-        ended.await.unwrap_or_else(|_| panic!("it did not end:\n{}", self.said())).expect("a child ends").code()
+        ended
+            .await
+            .unwrap_or_else(|_| panic!("it did not end:\n{}", self.said()))
+            .expect("a child ends")
+            .code()
     }
 }
 
@@ -227,7 +277,9 @@ async fn pass_on(
 ) {
     let mut lines = reader.lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        said.lock().expect("nobody panics with it").push(line.clone());
+        said.lock()
+            .expect("nobody panics with it")
+            .push(line.clone());
         // Nobody may be listening any more; what was said is kept above.
         sender.send(line).ok();
     }

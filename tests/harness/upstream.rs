@@ -3,8 +3,8 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use bytes::Bytes;
 use foreshow_broker::embedded::EmbeddedBroker;
 use foreshow_contract::{
-    Content, ContextEnded, ContextEvent, ContextKey, ContextUpdated, Envelope, IncomingEvent, InlineFile, ResultEvent,
-    Revision, STRUCTURED_JSON, Timestamp, encode, event_routing_key,
+    Content, ContextEnded, ContextEvent, ContextKey, ContextUpdated, Envelope, IncomingEvent,
+    InlineFile, ResultEvent, Revision, STRUCTURED_JSON, Timestamp, encode, event_routing_key,
 };
 use foreshow_engine::{Broker, Clock, Message, ResultFilter, Results};
 use foreshow_sqlite::{Database, Options};
@@ -30,10 +30,15 @@ impl Upstream {
     /// # Panics
     /// Where that can't be done.
     pub async fn connect(data_dir: &Path) -> Self {
-        let db = Database::open(&data_dir.join("foreshow.db"), Options::default()).await.expect("the file opens");
+        let db = Database::open(&data_dir.join("foreshow.db"), Options::default())
+            .await
+            .expect("the file opens");
         let broker = EmbeddedBroker::open(db, data_dir.join("sessions"), Arc::new(WallClock)).await;
         let broker = broker.expect("the broker opens");
-        let results = broker.subscribe(ResultFilter::default()).await.expect("results can be heard");
+        let results = broker
+            .subscribe(ResultFilter::default())
+            .await
+            .expect("results can be heard");
         Self { broker, results }
     }
 
@@ -65,7 +70,10 @@ impl Upstream {
             headers: BTreeMap::new(),
             body: Bytes::copy_from_slice(body),
         };
-        self.broker.publish_event(message).await.expect("the broker takes it");
+        self.broker
+            .publish_event(message)
+            .await
+            .expect("the broker takes it");
     }
 
     /// The next result that is an event's end.
@@ -75,7 +83,9 @@ impl Upstream {
     pub async fn next_end(&mut self) -> ResultEvent {
         loop {
             let next = timeout(Duration::from_secs(60), self.results.next()).await;
-            let result = next.expect("a result comes within a minute").expect("results can be read");
+            let result = next
+                .expect("a result comes within a minute")
+                .expect("results can be read");
             if result.is_end() {
                 return result;
             }
@@ -98,7 +108,11 @@ pub fn key(tenant: &str, context: &str) -> ContextKey {
 pub fn update(key: &ContextKey, revision: u64, page: &str) -> IncomingEvent {
     let files = Content::Files(vec![InlineFile::text("index.html", page)]);
     let revision = Revision::try_new(revision).expect("a legal revision");
-    event(ContextEvent::Updated(ContextUpdated::new(key.clone(), revision, files)))
+    event(ContextEvent::Updated(ContextUpdated::new(
+        key.clone(),
+        revision,
+        files,
+    )))
 }
 
 /// An end.
@@ -107,11 +121,18 @@ pub fn update(key: &ContextKey, revision: u64, page: &str) -> IncomingEvent {
 /// Where the revision is out of range.
 pub fn end(key: &ContextKey, revision: u64) -> IncomingEvent {
     let revision = Revision::try_new(revision).expect("a legal revision");
-    event(ContextEvent::Ended(ContextEnded { key: key.clone(), revision, reason: None }))
+    event(ContextEvent::Ended(ContextEnded {
+        key: key.clone(),
+        revision,
+        reason: None,
+    }))
 }
 
 /// The event in an envelope.
 pub fn event(event: ContextEvent) -> IncomingEvent {
     let id = format!("{:032x}", fastrand::u128(..));
-    IncomingEvent { envelope: Envelope::new(id, "/tests"), event }
+    IncomingEvent {
+        envelope: Envelope::new(id, "/tests"),
+        event,
+    }
 }

@@ -50,9 +50,19 @@ impl Keeper {
         options: &LeaseOptions,
     ) -> Self {
         let stop_at = asked_at + options.ttl() - options.margin();
-        let (sender, view) = watch::channel(View { stop_at, desired, floor, lost: false });
-        let renewals = tokio::spawn(renew(store, lease.id().clone(), sender, options.clone())).abort_handle();
-        Self { lease, view, renewals }
+        let (sender, view) = watch::channel(View {
+            stop_at,
+            desired,
+            floor,
+            lost: false,
+        });
+        let renewals =
+            tokio::spawn(renew(store, lease.id().clone(), sender, options.clone())).abort_handle();
+        Self {
+            lease,
+            view,
+            renewals,
+        }
     }
 
     /// The lease's name.
@@ -103,8 +113,12 @@ impl Keeper {
     pub async fn news(&self) {
         let mut view = self.view.clone();
         let (desired, floor) = (self.desired(), self.floor());
-        if view.wait_for(|view| view.desired != desired || view.floor != floor).await.is_err() {
-            std::future::pending().await
+        if view
+            .wait_for(|view| view.desired != desired || view.floor != floor)
+            .await
+            .is_err()
+        {
+            std::future::pending::<()>().await;
         }
     }
 
@@ -120,8 +134,14 @@ impl Drop for Keeper {
     }
 }
 
-async fn renew(store: Arc<dyn Store>, lease: LeaseId, view: watch::Sender<View>, options: LeaseOptions) {
-    let mut next_at = view.borrow().stop_at + options.margin() - options.ttl() + options.renew_every();
+async fn renew(
+    store: Arc<dyn Store>,
+    lease: LeaseId,
+    view: watch::Sender<View>,
+    options: LeaseOptions,
+) {
+    let mut next_at =
+        view.borrow().stop_at + options.margin() - options.ttl() + options.renew_every();
     loop {
         sleep_until(next_at).await;
         let stop_at = view.borrow().stop_at;

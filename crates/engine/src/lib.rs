@@ -28,18 +28,20 @@ pub mod worker;
 
 pub use failure::{Failure, code};
 pub use options::{
-    BuildOptions, EngineOptions, LeaseOptions, OptionsError, ProbeOptions, RetentionOptions, TenantLimits, WaitOptions,
-    WorkerOptions,
+    BuildOptions, EngineOptions, LeaseOptions, OptionsError, ProbeOptions, RetentionOptions,
+    TenantLimits, WaitOptions, WorkerOptions,
 };
 pub use outcome::{Outcome, ReadyOutcome};
 pub use ports::{
-    Address, Admission, AdmitRequest, Broker, BrokerError, BuildState, Bundles, BundlesError, Capabilities, Claim, Claimed,
-    Clock, ContextSummary, HistoryEntry, CreateRequest, Created, DeadLetterReason, Delay, Deliveries, Delivery, Deployment, Message, Probe,
-    Provider, ProviderError, Queue, QuotaMember, QuotaSet, Receipt, Renewal, ResultFilter, Results, Settlement, Settling, Store,
-    StoreError, Watch,
+    Address, Admission, AdmitRequest, Broker, BrokerError, BuildState, Bundles, BundlesError,
+    Capabilities, Claim, Claimed, Clock, ContextSummary, CreateRequest, Created, DeadLetterReason,
+    Delay, Deliveries, Delivery, Deployment, HistoryEntry, Message, Probe, Provider, ProviderError,
+    Queue, QuotaMember, QuotaSet, Receipt, Renewal, ResultFilter, Results, Settlement, Settling,
+    Store, StoreError, Watch,
 };
 pub use record::{
-    ClaimAnswer, ContextRecord, ContextStatus, GoLive, HeldLease, Lease, LeaseId, Live, Owner, RecordedDeployment, Recording, SettledOutcome,
+    ClaimAnswer, ContextRecord, ContextStatus, GoLive, HeldLease, Lease, LeaseId, Live, Owner,
+    RecordedDeployment, Recording, SettledOutcome,
 };
 pub use retry::{Backoff, RetryOptions};
 pub use worker::{Drained, Engine, EngineParts, ShuttingDown, Worker};

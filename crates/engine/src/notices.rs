@@ -36,7 +36,10 @@ impl NoticeBoard {
         if watched.len() >= 64 && watched.len().is_power_of_two() {
             watched.retain(|_, sender| !sender.is_closed());
         }
-        let receiver = watched.entry(key.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
+        let receiver = watched
+            .entry(key.clone())
+            .or_insert_with(|| watch::Sender::new(()))
+            .subscribe();
         Notice { receiver }
     }
 }
@@ -52,7 +55,7 @@ impl Notice {
     pub async fn changed(&mut self) {
         if self.receiver.changed().await.is_err() {
             // The board dropped the sender only because it saw no receiver; wait for good rather than spin.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
@@ -64,7 +67,10 @@ mod tests {
     use super::*;
 
     fn key(context: &str) -> ContextKey {
-        ContextKey { tenant: TenantId::try_new("acme").unwrap(), context: ContextId::try_new(context).unwrap() }
+        ContextKey {
+            tenant: TenantId::try_new("acme").unwrap(),
+            context: ContextId::try_new(context).unwrap(),
+        }
     }
 
     #[tokio::test]

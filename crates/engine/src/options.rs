@@ -88,7 +88,11 @@ pub struct LeaseOptions {
 
 impl Default for LeaseOptions {
     fn default() -> Self {
-        Self { ttl_ms: 15_000, renew_every_ms: 5_000, margin_ms: 2_000 }
+        Self {
+            ttl_ms: 15_000,
+            renew_every_ms: 5_000,
+            margin_ms: 2_000,
+        }
     }
 }
 
@@ -122,7 +126,10 @@ pub struct WaitOptions {
 
 impl Default for WaitOptions {
     fn default() -> Self {
-        Self { bound_seconds: 60, park_ms: 5_000 }
+        Self {
+            bound_seconds: 60,
+            park_ms: 5_000,
+        }
     }
 }
 
@@ -140,7 +147,11 @@ pub struct BuildOptions {
 
 impl Default for BuildOptions {
     fn default() -> Self {
-        Self { timeout_seconds: 900, poll_min_ms: 50, poll_max_ms: 2_000 }
+        Self {
+            timeout_seconds: 900,
+            poll_min_ms: 50,
+            poll_max_ms: 2_000,
+        }
     }
 }
 
@@ -156,7 +167,10 @@ pub struct ProbeOptions {
 
 impl Default for ProbeOptions {
     fn default() -> Self {
-        Self { path: "/".to_owned(), timeout_seconds: 60 }
+        Self {
+            path: "/".to_owned(),
+            timeout_seconds: 60,
+        }
     }
 }
 
@@ -172,7 +186,10 @@ pub struct RetentionOptions {
 
 impl Default for RetentionOptions {
     fn default() -> Self {
-        Self { ttl_seconds: 86_400, keep_revisions: NonZeroU32::MIN }
+        Self {
+            ttl_seconds: 86_400,
+            keep_revisions: NonZeroU32::MIN,
+        }
     }
 }
 
@@ -196,18 +213,32 @@ impl EngineOptions {
         if self.lease.renew_every_ms == 0 {
             return Err(OptionsError::new("lease.renew_every_ms", "must be above 0"));
         }
-        if self.lease.renew_every_ms.saturating_add(self.lease.margin_ms) >= self.lease.ttl_ms {
+        if self
+            .lease
+            .renew_every_ms
+            .saturating_add(self.lease.margin_ms)
+            >= self.lease.ttl_ms
+        {
             return Err(OptionsError::new(
                 "lease.renew_every_ms",
                 "plus lease.margin_ms must stay below lease.ttl_ms, or every lease is lost before it can be renewed",
             ));
         }
-        Backoff::try_new(Duration::from_millis(self.retry.min_ms), Duration::from_millis(self.retry.max_ms))?;
+        Backoff::try_new(
+            Duration::from_millis(self.retry.min_ms),
+            Duration::from_millis(self.retry.max_ms),
+        )?;
         if self.build.poll_min_ms == 0 || self.build.poll_min_ms > self.build.poll_max_ms {
-            return Err(OptionsError::new("build.poll_min_ms", "must be above 0 and no more than build.poll_max_ms"));
+            return Err(OptionsError::new(
+                "build.poll_min_ms",
+                "must be above 0 and no more than build.poll_max_ms",
+            ));
         }
         if self.retention.ttl_seconds == 0 {
-            return Err(OptionsError::new("retention.ttl_seconds", "must be above 0"));
+            return Err(OptionsError::new(
+                "retention.ttl_seconds",
+                "must be above 0",
+            ));
         }
         if !self.probe.path.starts_with('/') {
             return Err(OptionsError::new("probe.path", "must begin with a slash"));

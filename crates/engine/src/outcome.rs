@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use foreshow_contract::{
-    AttemptReport, ContextKey, DeploymentId, Envelope, FailureReport, IncomingEvent, Ordinal, OutcomeKind, ProviderName, Revision, Timestamp, Timings,
+    AttemptReport, ContextKey, DeploymentId, Envelope, FailureReport, IncomingEvent, Ordinal,
+    OutcomeKind, ProviderName, Revision, Timestamp, Timings,
 };
 use serde::{Deserialize, Serialize};
 
@@ -75,7 +76,9 @@ impl Outcome {
     /// A few words for a history.
     pub fn detail(&self) -> String {
         match self {
-            Self::Ready(ready) if ready.unchanged => format!("unchanged, {} {}", ready.provider, ready.deployment),
+            Self::Ready(ready) if ready.unchanged => {
+                format!("unchanged, {} {}", ready.provider, ready.deployment)
+            }
             Self::Ready(ready) => format!("{} {}", ready.provider, ready.deployment),
             Self::Failed { report } => report.code.to_string(),
             Self::Removed => String::new(),
@@ -85,11 +88,19 @@ impl Outcome {
 }
 
 /// How earlier attempts went, and how this one did: the history that a delayed delivery carries.
-pub(crate) fn with_attempt(history: &[AttemptReport], attempt: AttemptReport) -> Vec<AttemptReport> {
+pub(crate) fn with_attempt(
+    history: &[AttemptReport],
+    attempt: AttemptReport,
+) -> Vec<AttemptReport> {
     /// Attempts kept at most: rate limits use up none, so a history could grow for as long as an event may wait.
     const KEPT: usize = 20;
     let skip = (history.len() + 1).saturating_sub(KEPT);
-    history.iter().skip(skip).cloned().chain([attempt]).collect()
+    history
+        .iter()
+        .skip(skip)
+        .cloned()
+        .chain([attempt])
+        .collect()
 }
 
 /// A context's event, as results name it.

@@ -16,7 +16,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use foreshow_contract::{ContextKey, DeploymentId, HostLabel, Ordinal, OrdinalKind, ProviderName, Revision, Timestamp};
+use foreshow_contract::{
+    ContextKey, DeploymentId, HostLabel, Ordinal, OrdinalKind, ProviderName, Revision, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{Address, outcome::Outcome};
@@ -265,7 +267,9 @@ impl ContextRecord {
         }
         if claim.ordinal < record.desired {
             return match held {
-                Some(lease) if lease.ordinal == claim.ordinal && lease.digest != claim.digest => ClaimAnswer::Conflict,
+                Some(lease) if lease.ordinal == claim.ordinal && lease.digest != claim.digest => {
+                    ClaimAnswer::Conflict
+                }
                 Some(lease) if lease.ordinal == claim.ordinal => ClaimAnswer::Held(lease.until),
                 _ => ClaimAnswer::Stale(record.desired),
             };
@@ -297,7 +301,10 @@ impl ContextRecord {
     /// the sweeper may have acted on its absence.
     pub fn is_held_by(&self, lease: &LeaseId, now: Timestamp) -> bool {
         self.fence == lease.fence
-            && self.lease.as_ref().is_some_and(|held| held.owner == lease.owner && held.until > now)
+            && self
+                .lease
+                .as_ref()
+                .is_some_and(|held| held.owner == lease.owner && held.until > now)
     }
 
     /// Prolongs the lease; `false` where it is lost.
@@ -347,7 +354,13 @@ impl ContextRecord {
     /// Writes down what goes live, and renews the lease.
     ///
     /// From here on the live deployment is this one for everybody, the sweeper included, though no alias shows it yet.
-    pub fn go_live(&mut self, lease: &LeaseId, live: &Live, ttl: Duration, now: Timestamp) -> GoLive {
+    pub fn go_live(
+        &mut self,
+        lease: &LeaseId,
+        live: &Live,
+        ttl: Duration,
+        now: Timestamp,
+    ) -> GoLive {
         let answer = self.check(lease, &live.deployment, now);
         if answer == Recording::Recorded {
             self.live = Some(live.clone());
@@ -360,7 +373,13 @@ impl ContextRecord {
 
     /// Ends the lease's event; `false` where the lease is lost. The caller records the outcome in the same step.
     #[must_use]
-    pub fn settle(&mut self, lease: &LeaseId, outcome: &Outcome, expires_at: Option<Timestamp>, now: Timestamp) -> bool {
+    pub fn settle(
+        &mut self,
+        lease: &LeaseId,
+        outcome: &Outcome,
+        expires_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> bool {
         if !self.is_held_by(lease, now) {
             return false;
         }
@@ -384,7 +403,12 @@ impl ContextRecord {
 
     /// Gives the lease back, nothing decided. One that is lost is left alone.
     pub fn release(&mut self, lease: &LeaseId) {
-        if self.fence == lease.fence && self.lease.as_ref().is_some_and(|held| held.owner == lease.owner) {
+        if self.fence == lease.fence
+            && self
+                .lease
+                .as_ref()
+                .is_some_and(|held| held.owner == lease.owner)
+        {
             self.lease = None;
         }
     }
@@ -401,16 +425,22 @@ impl ContextRecord {
 
     /// What the context looks like from outside. `last` is how its desired event ended, where it did.
     pub fn status(&self, last: Option<&SettledOutcome>) -> ContextStatus {
-        if self.live.as_ref().is_some_and(|live| !self.is_ended(live.revision)) {
+        if self
+            .live
+            .as_ref()
+            .is_some_and(|live| !self.is_ended(live.revision))
+        {
             return ContextStatus::Live;
         }
         match last.map(|settled| &settled.outcome) {
             Some(Outcome::Failed { .. }) => ContextStatus::Failed,
             Some(Outcome::Removed) => ContextStatus::Ended,
-            Some(Outcome::Ready(_) | Outcome::Superseded { .. }) | None => match self.desired.kind {
-                OrdinalKind::Update => ContextStatus::Building,
-                OrdinalKind::End => ContextStatus::Ended,
-            },
+            Some(Outcome::Ready(_) | Outcome::Superseded { .. }) | None => {
+                match self.desired.kind {
+                    OrdinalKind::Update => ContextStatus::Building,
+                    OrdinalKind::End => ContextStatus::Ended,
+                }
+            }
         }
     }
 }

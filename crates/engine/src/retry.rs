@@ -49,7 +49,10 @@ impl Backoff {
     /// Where `min` is zero or above `max`.
     pub fn try_new(min: Duration, max: Duration) -> Result<Self, OptionsError> {
         if min.is_zero() || min > max {
-            return Err(OptionsError::new("retry.min_ms", "must be above 0 and no more than retry.max_ms"));
+            return Err(OptionsError::new(
+                "retry.min_ms",
+                "must be above 0 and no more than retry.max_ms",
+            ));
         }
         Ok(Self { min, max })
     }
@@ -99,23 +102,40 @@ pub fn next(
     rng: &mut fastrand::Rng,
 ) -> Next {
     let too_old = now.saturating_since(accepted_at) >= Duration::from_secs(options.max_age_seconds);
-    let backoff = Backoff { min: Duration::from_millis(options.min_ms), max: Duration::from_millis(options.max_ms) };
+    let backoff = Backoff {
+        min: Duration::from_millis(options.min_ms),
+        max: Duration::from_millis(options.max_ms),
+    };
     let again = match failure {
         Failure::Permanent(code) => return Next::GiveUp { code },
         Failure::RateLimited { until } if !too_old => {
-            return Next::Again { after: until.saturating_since(now), attempt };
+            return Next::Again {
+                after: until.saturating_since(now),
+                attempt,
+            };
         }
-        Failure::RateLimited { .. } => return Next::GiveUp { code: code::TOO_OLD },
+        Failure::RateLimited { .. } => {
+            return Next::GiveUp {
+                code: code::TOO_OLD,
+            };
+        }
         Failure::Retryable { after } => backoff.sample(attempt, rng).max(after.unwrap_or_default()),
         Failure::ProviderDown => backoff.sample(attempt, rng),
     };
     if attempt >= options.attempts {
-        return Next::GiveUp { code: failure.code() };
+        return Next::GiveUp {
+            code: failure.code(),
+        };
     }
     if too_old {
-        return Next::GiveUp { code: code::TOO_OLD };
+        return Next::GiveUp {
+            code: code::TOO_OLD,
+        };
     }
-    Next::Again { after: again, attempt: attempt.saturating_add(1) }
+    Next::Again {
+        after: again,
+        attempt: attempt.saturating_add(1),
+    }
 }
 
 #[cfg(test)]
@@ -131,7 +151,9 @@ mod tests {
     #[test]
     fn bounds_double_and_stop_at_the_maximum() {
         let backoff = Backoff::try_new(Duration::from_secs(1), Duration::from_secs(10)).unwrap();
-        let bounds: Vec<_> = (1..=6).map(|n| backoff.bound(attempt(n)).as_secs()).collect();
+        let bounds: Vec<_> = (1..=6)
+            .map(|n| backoff.bound(attempt(n)).as_secs())
+            .collect();
         assert_eq!(bounds, [1, 2, 4, 8, 10, 10]);
     }
 
@@ -163,11 +185,24 @@ mod tests {
         let options = RetryOptions::default();
         let rng = &mut fastrand::Rng::with_seed(1);
         let start = Timestamp::from_micros(0);
-        let failure = Failure::RateLimited { until: Timestamp::from_micros(30_000_000) };
+        let failure = Failure::RateLimited {
+            until: Timestamp::from_micros(30_000_000),
+        };
         let young = next(&failure, attempt(5), start, start, &options, rng);
-        assert_eq!(young, Next::Again { after: Duration::from_secs(30), attempt: attempt(5) });
+        assert_eq!(
+            young,
+            Next::Again {
+                after: Duration::from_secs(30),
+                attempt: attempt(5)
+            }
+        );
         let later = Timestamp::from_micros(90_000 * 1_000_000);
-        assert_eq!(next(&failure, attempt(1), start, later, &options, rng), Next::GiveUp { code: code::TOO_OLD });
+        assert_eq!(
+            next(&failure, attempt(1), start, later, &options, rng),
+            Next::GiveUp {
+                code: code::TOO_OLD
+            }
+        );
     }
 
     #[test]
@@ -181,6 +216,11 @@ mod tests {
             &RetryOptions::default(),
             &mut fastrand::Rng::with_seed(1),
         );
-        assert_eq!(next, Next::GiveUp { code: code::BUILD_FAILED });
+        assert_eq!(
+            next,
+            Next::GiveUp {
+                code: code::BUILD_FAILED
+            }
+        );
     }
 }

@@ -22,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
-    Broker, Bundles, Clock, Deliveries, Delivery, EngineOptions, OptionsError, Provider, Queue, Store, job::Job, record::Owner,
+    Broker, Bundles, Clock, Deliveries, Delivery, EngineOptions, OptionsError, Provider, Queue,
+    Store, job::Job, record::Owner,
 };
 
 /// The worker stops: what it holds goes back to the broker.
@@ -67,7 +68,11 @@ impl Engine {
     pub fn new(parts: EngineParts) -> Result<Self, OptionsError> {
         parts.options.check()?;
         let rng = Mutex::new(fastrand::Rng::with_seed(parts.seed));
-        Ok(Self(Arc::new(Inner { parts, rng, troubled: AtomicBool::new(false) })))
+        Ok(Self(Arc::new(Inner {
+            parts,
+            rng,
+            troubled: AtomicBool::new(false),
+        })))
     }
 
     pub(crate) fn broker(&self) -> &dyn Broker {
@@ -91,7 +96,10 @@ impl Engine {
     }
 
     pub(crate) fn provider(&self, name: &ProviderName) -> Option<Arc<dyn Provider>> {
-        self.providers().iter().find(|provider| provider.name() == name).cloned()
+        self.providers()
+            .iter()
+            .find(|provider| provider.name() == name)
+            .cloned()
     }
 
     pub(crate) fn installation(&self) -> &InstallationKey {
@@ -131,14 +139,19 @@ impl Engine {
         loop {
             match ask().await {
                 Ok(answer) => {
-                    if self.0.troubled.load(Ordering::Relaxed) && self.0.troubled.swap(false, Ordering::Relaxed) {
+                    if self.0.troubled.load(Ordering::Relaxed)
+                        && self.0.troubled.swap(false, Ordering::Relaxed)
+                    {
                         info!("broker and store answer again");
                     }
                     return Ok(answer);
                 }
                 Err(error) => {
                     if !self.0.troubled.swap(true, Ordering::Relaxed) {
-                        warn!(error = &error as &dyn std::error::Error, "waiting for it: {error}");
+                        warn!(
+                            error = &error as &dyn std::error::Error,
+                            "waiting for it: {error}"
+                        );
                     }
                     if shutdown.is_cancelled() {
                         return Err(ShuttingDown);
@@ -177,7 +190,9 @@ impl Worker {
 
     /// Works until `shutdown`, then stops in order. Dropping the future cuts everything off at once, as a crash does.
     pub async fn run(self, shutdown: CancellationToken) -> Drained {
-        let slots = Arc::new(Semaphore::new(self.engine.options().worker.concurrency.get()));
+        let slots = Arc::new(Semaphore::new(
+            self.engine.options().worker.concurrency.get(),
+        ));
         let mut consumers = JoinSet::new();
         for queue in Queue::ALL {
             let consumer = Consumer {
@@ -214,13 +229,19 @@ impl Consumer {
             () = self.shutdown.cancelled() => return 0,
         };
         // Kept until the last job is done: their receipts belong to this consumer.
-        let Ok(mut deliveries) = started else { return 0 };
+        let Ok(mut deliveries) = started else {
+            return 0;
+        };
         self.consume(&mut *deliveries).await;
 
         let drain = Duration::from_secs(engine.options().worker.drain_seconds);
         let all_done = async { while self.jobs.join_next().await.is_some() {} };
         if tokio::time::timeout(drain, all_done).await.is_err() {
-            warn!("{} jobs from {} are cut off; they go on elsewhere", self.jobs.len(), self.queue.name());
+            warn!(
+                "{} jobs from {} are cut off; they go on elsewhere",
+                self.jobs.len(),
+                self.queue.name()
+            );
         }
         self.jobs.len()
     }
@@ -244,7 +265,11 @@ impl Consumer {
                 }
                 Err(error) => {
                     if failed == 0 {
-                        warn!(error = &error as &dyn std::error::Error, "{} cannot be read; trying on", self.queue.name());
+                        warn!(
+                            error = &error as &dyn std::error::Error,
+                            "{} cannot be read; trying on",
+                            self.queue.name()
+                        );
                     }
                     failed = failed.saturating_add(1);
                     tokio::select! {
@@ -265,11 +290,19 @@ impl Consumer {
             shutdown: self.shutdown.clone(),
         };
         let run = async move {
-            let Err(panic) = AssertUnwindSafe(job.run()).catch_unwind().await else { return };
+            let Err(panic) = AssertUnwindSafe(job.run()).catch_unwind().await else {
+                return;
+            };
             let panic = panic_text(&*panic);
             error!("a job panicked: {panic}");
-            if let Err(panic) = AssertUnwindSafe(job.run_after_panic(panic)).catch_unwind().await {
-                error!("a job panicked again, while it was ended: {}", panic_text(&*panic));
+            if let Err(panic) = AssertUnwindSafe(job.run_after_panic(panic))
+                .catch_unwind()
+                .await
+            {
+                error!(
+                    "a job panicked again, while it was ended: {}",
+                    panic_text(&*panic)
+                );
             }
         };
         self.jobs.spawn(run.instrument(span));

@@ -19,18 +19,29 @@ struct Arrival {
 }
 
 fn arrivals() -> impl proptest::strategy::Strategy<Value = Vec<Arrival>> {
-    let arrival = (0_u8..3, 1_u64..7, prop::bool::weighted(0.2), 0_u64..4).prop_map(|(context, revision, ends, after)| {
-        Arrival { context, revision, kind: if ends { EventKind::End } else { EventKind::Update }, after }
-    });
-    (prop::collection::vec(arrival, 1..25), prop::collection::vec(any::<Index>(), 0..6)).prop_map(
-        |(mut arrivals, repeated)| {
+    let arrival = (0_u8..3, 1_u64..7, prop::bool::weighted(0.2), 0_u64..4).prop_map(
+        |(context, revision, ends, after)| Arrival {
+            context,
+            revision,
+            kind: if ends {
+                EventKind::End
+            } else {
+                EventKind::Update
+            },
+            after,
+        },
+    );
+    (
+        prop::collection::vec(arrival, 1..25),
+        prop::collection::vec(any::<Index>(), 0..6),
+    )
+        .prop_map(|(mut arrivals, repeated)| {
             for index in repeated {
                 let again = *index.get(&arrivals);
                 arrivals.push(again);
             }
             arrivals
-        },
-    )
+        })
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,8 +76,12 @@ proptest! {
     }
 }
 
-async fn check(arrivals: Vec<Arrival>, faults: Vec<Fault>, build: u64) -> Result<(), TestCaseError> {
-    let mut world = World::start().await;
+async fn check(
+    arrivals: Vec<Arrival>,
+    faults: Vec<Fault>,
+    build: u64,
+) -> Result<(), TestCaseError> {
+    let mut world = World::start();
     world.provider.set_build(FakeBuild::Ready(secs(build)));
     for (arrival, fault) in arrivals.iter().zip(&faults) {
         tokio::time::sleep(secs(arrival.after)).await;
@@ -88,7 +103,9 @@ async fn check(arrivals: Vec<Arrival>, faults: Vec<Fault>, build: u64) -> Result
                 world.start_worker();
             }
             Fault::LostConnections => world.broker.drop_connections(),
-            Fault::FailedCreate => world.provider.fail_next("create", Failure::Retryable { after: None }),
+            Fault::FailedCreate => world
+                .provider
+                .fail_next("create", Failure::Retryable { after: None }),
             Fault::FailedAlias => world.provider.fail_next("alias", Failure::ProviderDown),
         }
     }
@@ -97,20 +114,36 @@ async fn check(arrivals: Vec<Arrival>, faults: Vec<Fault>, build: u64) -> Result
     let mut ends: BTreeMap<(u8, Ordinal), BTreeSet<String>> = BTreeMap::new();
     let mut newest: BTreeMap<u8, Ordinal> = BTreeMap::new();
     for arrival in &arrivals {
-        let revision = Revision::try_new(arrival.revision).unwrap();
+        let revision = Revision::try_new(arrival.revision).expect("small numbers are legal");
         let ordinal = match arrival.kind {
             EventKind::End => Ordinal::end(revision),
             EventKind::Update | EventKind::Touch => Ordinal::update(revision),
         };
-        newest.entry(arrival.context).and_modify(|newest| *newest = ordinal.max(*newest)).or_insert(ordinal);
+        newest
+            .entry(arrival.context)
+            .and_modify(|newest| *newest = ordinal.max(*newest))
+            .or_insert(ordinal);
         let told = world.broker.published().into_iter().filter(|result| {
             result.is_end()
-                && result.id.starts_with(&format!("acme/ctx-{}/{}/{}/", arrival.context, revision, arrival.kind.word()))
+                && result.id.starts_with(&format!(
+                    "acme/ctx-{}/{}/{}/",
+                    arrival.context,
+                    revision,
+                    arrival.kind.word()
+                ))
         });
-        ends.entry((arrival.context, ordinal)).or_default().extend(told.map(|result| result.id));
+        ends.entry((arrival.context, ordinal))
+            .or_default()
+            .extend(told.map(|result| result.id));
     }
     for (event, ids) in &ends {
-        prop_assert_eq!(ids.len(), 1, "{:?} must end once, and in one way: {:?}", event, ids);
+        prop_assert_eq!(
+            ids.len(),
+            1,
+            "{:?} must end once, and in one way: {:?}",
+            event,
+            ids
+        );
     }
     for (context, newest) in newest {
         let name = format!("ctx-{context}");
@@ -123,9 +156,17 @@ async fn check(arrivals: Vec<Arrival>, faults: Vec<Fault>, build: u64) -> Result
             .collect();
         if newest == Ordinal::end(newest.revision) {
             prop_assert_eq!(world.shown(&name), None, "{} was ended", name);
-            prop_assert!(deployed.is_empty(), "{name} was ended, but {deployed:?} are left");
+            prop_assert!(
+                deployed.is_empty(),
+                "{name} was ended, but {deployed:?} are left"
+            );
         } else {
-            prop_assert_eq!(world.shown(&name), Some(newest.revision.get()), "the newest of {} is live", name);
+            prop_assert_eq!(
+                world.shown(&name),
+                Some(newest.revision.get()),
+                "the newest of {} is live",
+                name
+            );
             prop_assert_eq!(deployed, vec![newest.revision], "and nothing else is there");
         }
     }

@@ -9,7 +9,7 @@ use world::{World, end, secs, touch, update};
 
 #[tokio::test(start_paused = true)]
 async fn an_update_becomes_a_live_preview() {
-    let world = World::start().await;
+    let world = World::start();
     world.publish(update("ctx-42", 7)).await;
     insta::assert_snapshot!(world.story().await, @r#"
       0s acme/ctx-42/7/updated/ready
@@ -20,20 +20,27 @@ async fn an_update_becomes_a_live_preview() {
 
 #[tokio::test(start_paused = true)]
 async fn a_storm_costs_a_handful_of_deployments() {
-    let world = World::start().await;
+    let world = World::start();
     for revision in 1..=50 {
         world.publish(update("ctx-42", revision)).await;
     }
     world.settle().await;
-    assert!(world.provider.created().len() <= 2, "{:?}", world.provider.calls());
+    assert!(
+        world.provider.created().len() <= 2,
+        "{:?}",
+        world.provider.calls()
+    );
     assert_eq!(world.shown("ctx-42"), Some(50));
-    assert_eq!(world.ends("ctx-42", "superseded").len(), 50 - world.provider.created().len());
+    assert_eq!(
+        world.ends("ctx-42", "superseded").len(),
+        50 - world.provider.created().len()
+    );
     world.finish().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_older_revision_never_replaces_a_newer_one() {
-    let world = World::start().await;
+    let world = World::start();
     world.publish(update("ctx-42", 7)).await;
     world.settle().await;
     world.publish(update("ctx-42", 6)).await;
@@ -47,7 +54,7 @@ async fn an_older_revision_never_replaces_a_newer_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_repeated_event_ends_again_with_the_same_id() {
-    let world = World::start().await;
+    let world = World::start();
     world.publish(update("ctx-42", 7)).await;
     world.settle().await;
     world.publish(update("ctx-42", 7)).await;
@@ -62,10 +69,14 @@ async fn a_repeated_event_ends_again_with_the_same_id() {
 
 #[tokio::test(start_paused = true)]
 async fn the_same_files_again_are_unchanged() {
-    let world = World::start().await;
-    world.publish(update("ctx-42", 1).file("index.html", "same")).await;
+    let world = World::start();
+    world
+        .publish(update("ctx-42", 1).file("index.html", "same"))
+        .await;
     world.settle().await;
-    world.publish(update("ctx-42", 2).file("index.html", "same")).await;
+    world
+        .publish(update("ctx-42", 2).file("index.html", "same"))
+        .await;
     insta::assert_snapshot!(world.story().await, @r#"
     0s acme/ctx-42/1/updated/ready
     0s acme/ctx-42/2/updated/ready unchanged
@@ -76,7 +87,7 @@ async fn the_same_files_again_are_unchanged() {
 
 #[tokio::test(start_paused = true)]
 async fn an_end_removes_everything_and_a_later_update_reopens() {
-    let world = World::start().await;
+    let world = World::start();
     world.publish(update("ctx-42", 1)).await;
     world.settle().await;
     world.publish(end("ctx-42", 2)).await;
@@ -97,7 +108,7 @@ async fn an_end_removes_everything_and_a_later_update_reopens() {
 
 #[tokio::test(start_paused = true)]
 async fn an_end_stops_a_running_build() {
-    let world = World::start().await;
+    let world = World::start();
     world.provider.set_build(FakeBuild::Never);
     world.publish(update("ctx-42", 1)).await;
     tokio::time::sleep(secs(1)).await;
@@ -113,8 +124,13 @@ async fn an_end_stops_a_running_build() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rate_limited_deploy_resumes_when_the_provider_allows_and_uses_no_attempt() {
-    let world = World::start().await;
-    world.provider.fail_next("create", Failure::RateLimited { until: world.in_secs(30) });
+    let world = World::start();
+    world.provider.fail_next(
+        "create",
+        Failure::RateLimited {
+            until: world.in_secs(30),
+        },
+    );
     world.publish(update("ctx-42", 7)).await;
     insta::assert_snapshot!(world.story().await, @r#"
      30s acme/ctx-42/7/updated/ready
@@ -124,24 +140,36 @@ async fn a_rate_limited_deploy_resumes_when_the_provider_allows_and_uses_no_atte
 
 #[tokio::test(start_paused = true)]
 async fn a_passing_fault_is_tried_again_and_a_lasting_one_ends_as_failed_with_its_history() {
-    let world = World::start().await;
+    let world = World::start();
     for _ in 0..5 {
-        world.provider.fail_next("create", Failure::Retryable { after: None });
+        world
+            .provider
+            .fail_next("create", Failure::Retryable { after: None });
     }
     world.publish(update("ctx-42", 7)).await;
     world.settle().await;
     let failed = world.ends("ctx-42", "failed");
     assert_eq!(failed.len(), 1);
-    let foreshow_contract::ResultBody::Failed(failed) = &failed[0].body else { panic!() };
+    let foreshow_contract::ResultBody::Failed(failed) = &failed[0].body else {
+        panic!()
+    };
     assert_eq!(failed.error.code.as_str(), code::ATTEMPTS_EXHAUSTED);
-    assert_eq!(failed.error.attempts.iter().map(|attempt| attempt.number).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    assert_eq!(
+        failed
+            .error
+            .attempts
+            .iter()
+            .map(|attempt| attempt.number)
+            .collect::<Vec<_>>(),
+        [1, 2, 3, 4, 5]
+    );
     assert_eq!(world.broker.dead_letters().len(), 1);
     world.finish().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_build_tells_its_log_and_leaves_the_old_preview_alone() {
-    let world = World::start().await;
+    let world = World::start();
     world.publish(update("ctx-42", 1)).await;
     world.settle().await;
     world.provider.set_build(FakeBuild::Failed(secs(2)));
@@ -162,7 +190,7 @@ async fn a_failed_build_tells_its_log_and_leaves_the_old_preview_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_is_down_passes_the_job_on_within_the_attempt() {
-    let world = World::with_providers(&["first", "second"]).await;
+    let world = World::with_providers(&["first", "second"]);
     world.providers[0].fail_next("create", Failure::ProviderDown);
     world.publish(update("ctx-42", 1)).await;
     world.settle().await;
@@ -173,7 +201,7 @@ async fn a_provider_that_is_down_passes_the_job_on_within_the_attempt() {
 
 #[tokio::test(start_paused = true)]
 async fn a_killed_worker_is_followed_by_one_that_adopts_its_deployment() {
-    let mut world = World::start().await;
+    let mut world = World::start();
     world.provider.set_build(FakeBuild::Ready(secs(60)));
     world.publish(update("ctx-42", 1)).await;
     tokio::time::sleep(secs(10)).await;
@@ -184,13 +212,17 @@ async fn a_killed_worker_is_followed_by_one_that_adopts_its_deployment() {
     25s acme/ctx-42/1/updated/building building
     60s acme/ctx-42/1/updated/ready
     "#);
-    assert_eq!(world.provider.created().len(), 1, "one deployment for the revision");
+    assert_eq!(
+        world.provider.created().len(),
+        1,
+        "one deployment for the revision"
+    );
     world.finish().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_is_asked_to_stop_hands_its_build_over_at_once() {
-    let mut world = World::start().await;
+    let mut world = World::start();
     world.provider.set_build(FakeBuild::Ready(secs(60)));
     world.publish(update("ctx-42", 1)).await;
     tokio::time::sleep(secs(10)).await;
@@ -198,14 +230,18 @@ async fn a_worker_that_is_asked_to_stop_hands_its_build_over_at_once() {
     assert!(world.elapsed() < secs(11), "it does not wait for the build");
     world.start_worker();
     world.settle().await;
-    assert!(world.elapsed() < secs(63), "the successor does not wait for the lease to run out: {:?}", world.elapsed());
+    assert!(
+        world.elapsed() < secs(63),
+        "the successor does not wait for the lease to run out: {:?}",
+        world.elapsed()
+    );
     assert_eq!(world.provider.created().len(), 1);
     world.finish().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_store_or_the_broker_away_for_a_while_loses_nothing() {
-    let world = World::start().await;
+    let world = World::start();
     world.provider.set_build(FakeBuild::Ready(secs(20)));
     world.publish(update("ctx-42", 1)).await;
     world.publish(update("ctx-43", 1)).await;
@@ -225,7 +261,7 @@ async fn the_store_or_the_broker_away_for_a_while_loses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_while_the_first_is_being_built_waits_along() {
-    let world = World::start().await;
+    let world = World::start();
     world.provider.set_build(FakeBuild::Ready(secs(5)));
     world.publish(update("ctx-42", 1)).await;
     world.publish(update("ctx-42", 1)).await;
@@ -244,24 +280,31 @@ async fn a_duplicate_while_the_first_is_being_built_waits_along() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_lost_in_mid_build_ends_once() {
-    let world = World::start().await;
+    let world = World::start();
     world.provider.set_build(FakeBuild::Ready(secs(5)));
     world.publish(update("ctx-42", 1)).await;
     tokio::time::sleep(secs(1)).await;
     world.broker.drop_connections();
     world.settle().await;
     let ends = world.ends("ctx-42", "ready");
-    assert!(ends.iter().all(|end| end.id == ends[0].id && end.body == ends[0].body));
+    assert!(
+        ends.iter()
+            .all(|end| end.id == ends[0].id && end.body == ends[0].body)
+    );
     assert_eq!(world.provider.created().len(), 1);
     world.finish().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_conflicting_revision_is_rejected_by_name_and_kept() {
-    let world = World::start().await;
-    world.publish(update("ctx-42", 1).file("index.html", "a")).await;
+    let world = World::start();
+    world
+        .publish(update("ctx-42", 1).file("index.html", "a"))
+        .await;
     world.settle().await;
-    world.publish(update("ctx-42", 1).file("index.html", "b")).await;
+    world
+        .publish(update("ctx-42", 1).file("index.html", "b"))
+        .await;
     insta::assert_snapshot!(world.story().await, @r#"
     0s acme/ctx-42/1/updated/ready
     0s rejected revision_conflict
@@ -272,9 +315,13 @@ async fn a_conflicting_revision_is_rejected_by_name_and_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn rubbish_is_rejected_and_the_queue_flows_on() {
-    let world = World::start().await;
-    world.publish_raw("context.updated.acme", b"{ not json").await;
-    world.publish(update("ctx-42", 1).file("../../etc/passwd", "x")).await;
+    let world = World::start();
+    world
+        .publish_raw("context.updated.acme", b"{ not json")
+        .await;
+    world
+        .publish(update("ctx-42", 1).file("../../etc/passwd", "x"))
+        .await;
     world.publish(update("ctx-43", 1)).await;
     insta::assert_snapshot!(world.story().await, @r#"
     0s rejected malformed_json
@@ -286,7 +333,7 @@ async fn rubbish_is_rejected_and_the_queue_flows_on() {
 
 #[tokio::test(start_paused = true)]
 async fn the_live_preview_cap_stops_new_contexts_only() {
-    let world = World::with(|options| options.limits.live_previews = std::num::NonZeroU32::new(1)).await;
+    let world = World::with(|options| options.limits.live_previews = std::num::NonZeroU32::new(1));
     world.publish(update("ctx-1", 1)).await;
     world.settle().await;
     world.publish(update("ctx-2", 1)).await;
@@ -294,7 +341,9 @@ async fn the_live_preview_cap_stops_new_contexts_only() {
     world.settle().await;
     assert_eq!(world.ends("ctx-1", "ready").len(), 2);
     let failed = world.ends("ctx-2", "failed");
-    let foreshow_contract::ResultBody::Failed(failed) = &failed[0].body else { panic!() };
+    let foreshow_contract::ResultBody::Failed(failed) = &failed[0].body else {
+        panic!()
+    };
     assert_eq!(failed.error.code.as_str(), code::QUOTA_EXCEEDED);
     world.publish(end("ctx-1", 3)).await;
     world.settle().await;
@@ -306,7 +355,8 @@ async fn the_live_preview_cap_stops_new_contexts_only() {
 
 #[tokio::test(start_paused = true)]
 async fn builds_over_the_limit_wait_and_use_no_attempt() {
-    let world = World::with(|options| options.limits.concurrent_builds = std::num::NonZeroU32::new(1)).await;
+    let world =
+        World::with(|options| options.limits.concurrent_builds = std::num::NonZeroU32::new(1));
     world.provider.set_build(FakeBuild::Ready(secs(5)));
     for context in ["a", "b", "c"] {
         world.publish(update(context, 1)).await;
@@ -314,16 +364,21 @@ async fn builds_over_the_limit_wait_and_use_no_attempt() {
     world.settle().await;
     for context in ["a", "b", "c"] {
         let ready = world.ends(context, "ready");
-        let foreshow_contract::ResultBody::Ready(ready) = &ready[0].body else { panic!() };
+        let foreshow_contract::ResultBody::Ready(ready) = &ready[0].body else {
+            panic!()
+        };
         assert_eq!(ready.attempts, 1);
     }
-    assert!(world.elapsed() >= secs(15), "they were built one after another");
+    assert!(
+        world.elapsed() >= secs(15),
+        "they were built one after another"
+    );
     world.finish().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn ready_waits_until_the_url_answers_with_this_revision() {
-    let world = World::start().await;
+    let world = World::start();
     for _ in 0..10 {
         world.provider.fail_next("probe", Failure::ProviderDown);
     }
@@ -336,22 +391,32 @@ async fn ready_waits_until_the_url_answers_with_this_revision() {
 
 #[tokio::test(start_paused = true)]
 async fn kept_revisions_stay_and_what_makes_room_is_announced() {
-    let world = World::start().await;
+    let world = World::start();
     for revision in 1..=3 {
         world.publish(update("ctx-42", revision).keep(2)).await;
         world.settle().await;
     }
-    let left: Vec<_> = world.provider.deployments().iter().map(|deployment| deployment.revision.get()).collect();
+    let left: Vec<_> = world
+        .provider
+        .deployments()
+        .iter()
+        .map(|deployment| deployment.revision.get())
+        .collect();
     assert_eq!(left, [2, 3]);
-    assert_eq!(world.ends("ctx-42", "removed").iter().map(|removed| removed.id.as_str()).collect::<Vec<_>>(), [
-        "acme/ctx-42/1/updated/removed/replaced"
-    ]);
+    assert_eq!(
+        world
+            .ends("ctx-42", "removed")
+            .iter()
+            .map(|removed| removed.id.as_str())
+            .collect::<Vec<_>>(),
+        ["acme/ctx-42/1/updated/removed/replaced"]
+    );
     world.finish().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_touch_prolongs_and_ends_silently() {
-    let world = World::start().await;
+    let world = World::start();
     world.publish(update("ctx-42", 1)).await;
     world.settle().await;
     let before = world.expires_at("ctx-42").await.unwrap();
@@ -367,12 +432,18 @@ async fn a_touch_prolongs_and_ends_silently() {
 
 #[tokio::test(start_paused = true)]
 async fn no_provider_for_the_app_is_a_failure_that_says_so() {
-    let world = World::start().await;
+    let world = World::start();
     world.publish(update("ctx-42", 1).provider("vercel")).await;
     world.settle().await;
     let failed = world.ends("ctx-42", "failed");
-    let foreshow_contract::ResultBody::Failed(failed) = &failed[0].body else { panic!() };
+    let foreshow_contract::ResultBody::Failed(failed) = &failed[0].body else {
+        panic!()
+    };
     assert_eq!(failed.error.code.as_str(), code::NO_SUITABLE_PROVIDER);
-    assert!(failed.error.message.contains("vercel"), "{}", failed.error.message);
+    assert!(
+        failed.error.message.contains("vercel"),
+        "{}",
+        failed.error.message
+    );
     world.finish().await;
 }

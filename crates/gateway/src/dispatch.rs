@@ -43,10 +43,17 @@ async fn dispatch(State((gate, own)): State<(Arc<Gate>, Router)>, request: Reque
         Addressed::Preview(label) => previews::answer(&gate, &label, &parts).await,
         Addressed::NoLabel => gate.pages.state(&parts.headers, &PreviewState::Unknown),
         // Whoever checks whether it lives rarely knows its name.
-        Addressed::Suffix | Addressed::Elsewhere if parts.uri.path() == "/healthz" => "ok\n".into_response(),
-        Addressed::Suffix | Addressed::Elsewhere => match guard::admit(&parts, &host, gate.is_private) {
-            Ok(()) => own.oneshot(Request::from_parts(parts, body)).await.into_response(),
-            Err((status, what)) => gate.pages.refusal(&parts.headers, status, what),
-        },
+        Addressed::Suffix | Addressed::Elsewhere if parts.uri.path() == "/healthz" => {
+            "ok\n".into_response()
+        }
+        Addressed::Suffix | Addressed::Elsewhere => {
+            match guard::admit(&parts, &host, gate.is_private) {
+                Ok(()) => own
+                    .oneshot(Request::from_parts(parts, body))
+                    .await
+                    .into_response(),
+                Err((status, what)) => gate.pages.refusal(&parts.headers, status, what),
+            }
+        }
     }
 }

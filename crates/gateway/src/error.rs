@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
     /// Another program listens there.
-    #[error("cannot listen on {address}: another program already does (another `foreshow up`?). Stop it, or choose another address with --listen; port 0 picks a free one")]
+    #[error(
+        "cannot listen on {address}: another program already does (another `foreshow up`?). Stop it, or choose another address with --listen; port 0 picks a free one"
+    )]
     InUse {
         /// The address.
         address: SocketAddr,
@@ -16,7 +18,9 @@ pub enum GatewayError {
         source: io::Error,
     },
     /// The system does not let this user listen there.
-    #[error("cannot listen on {address}: this user may not use that port. Choose one above 1023 with --listen")]
+    #[error(
+        "cannot listen on {address}: this user may not use that port. Choose one above 1023 with --listen"
+    )]
     NotAllowed {
         /// The address.
         address: SocketAddr,
@@ -25,7 +29,9 @@ pub enum GatewayError {
         source: io::Error,
     },
     /// Any other reason why nothing can listen there.
-    #[error("cannot listen on {address}: check that it is an address of this machine, or choose another with --listen")]
+    #[error(
+        "cannot listen on {address}: check that it is an address of this machine, or choose another with --listen"
+    )]
     Bind {
         /// The address.
         address: SocketAddr,

@@ -30,7 +30,10 @@ pub(crate) fn admit(request: &Parts, host: &str, is_private: bool) -> Result<(),
         return Err((StatusCode::MISDIRECTED_REQUEST, what));
     }
     if is_from_another_site(request) {
-        return Err((StatusCode::FORBIDDEN, "Another site's page asked for this: open it in a tab of its own."));
+        return Err((
+            StatusCode::FORBIDDEN,
+            "Another site's page asked for this: open it in a tab of its own.",
+        ));
     }
     Ok(())
 }
@@ -38,7 +41,8 @@ pub(crate) fn admit(request: &Parts, host: &str, is_private: bool) -> Result<(),
 fn is_from_another_site(request: &Parts) -> bool {
     let headers = &request.headers;
     let is_own_origin = text(headers, ORIGIN.as_str()).is_none_or(|origin| {
-        text(headers, HOST.as_str()).is_some_and(|host| origin.strip_prefix("http://") == Some(host))
+        text(headers, HOST.as_str())
+            .is_some_and(|host| origin.strip_prefix("http://") == Some(host))
     });
     let comes_from_here = match text(headers, "sec-fetch-site") {
         None | Some("same-origin" | "none") => true,

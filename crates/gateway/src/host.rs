@@ -29,10 +29,14 @@ fn host(authority: &Authority) -> Option<String> {
 /// name resolve to 127.0.0.1, but not `localhost` or an address.
 pub(crate) fn is_loopback_name(host: &str) -> bool {
     let bare = host.strip_suffix('.').unwrap_or(host);
-    let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let literal = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
     bare.eq_ignore_ascii_case("localhost")
         || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
-        || literal.and_then(|ip| ip.parse::<Ipv6Addr>().ok()).is_some_and(|ip| ip.is_loopback())
+        || literal
+            .and_then(|ip| ip.parse::<Ipv6Addr>().ok())
+            .is_some_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]
@@ -57,19 +61,45 @@ mod tests {
             ("a b", None),
             ("a/b", None),
         ] {
-            assert_eq!(of_request(Request::get("/").header(HOST, header)).as_deref(), host, "{header}");
+            assert_eq!(
+                of_request(Request::get("/").header(HOST, header)).as_deref(),
+                host,
+                "{header}"
+            );
         }
         assert_eq!(of_request(Request::get("/")), None);
-        assert_eq!(of_request(Request::get("/").header(HOST, "a").header(HOST, "b")), None);
-        assert_eq!(of_request(Request::get("http://b.localhost:1/").header(HOST, "a")).as_deref(), Some("b.localhost"));
+        assert_eq!(
+            of_request(Request::get("/").header(HOST, "a").header(HOST, "b")),
+            None
+        );
+        assert_eq!(
+            of_request(Request::get("http://b.localhost:1/").header(HOST, "a")).as_deref(),
+            Some("b.localhost")
+        );
     }
 
     #[test]
     fn only_names_that_nobody_can_repoint_are_loopback_names() {
-        for yes in ["localhost", "LOCALHOST", "localhost.", "127.0.0.1", "127.9.9.9", "[::1]"] {
+        for yes in [
+            "localhost",
+            "LOCALHOST",
+            "localhost.",
+            "127.0.0.1",
+            "127.9.9.9",
+            "[::1]",
+        ] {
             assert!(is_loopback_name(yes), "{yes}");
         }
-        for no in ["example.com", "localhost.example.com", "a.localhost", "0.0.0.0", "10.0.0.1", "[::]", "::1", "127.0.0.1.nip.io"] {
+        for no in [
+            "example.com",
+            "localhost.example.com",
+            "a.localhost",
+            "0.0.0.0",
+            "10.0.0.1",
+            "[::]",
+            "::1",
+            "127.0.0.1.nip.io",
+        ] {
             assert!(!is_loopback_name(no), "{no}");
         }
     }

@@ -63,7 +63,10 @@ pub(crate) async fn page(State(gate): State<Arc<Gate>>, asked: HeaderMap) -> Res
 pub(crate) async fn list(State(gate): State<Arc<Gate>>, asked: HeaderMap) -> Response {
     match summaries(&gate, false).await {
         Ok(previews) => {
-            let headers = [(http::header::CACHE_CONTROL, "no-store"), (http::header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+            let headers = [
+                (http::header::CACHE_CONTROL, "no-store"),
+                (http::header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ];
             (StatusCode::OK, headers, Json(Listing { previews })).into_response()
         }
         Err(error) => unavailable(&gate, &asked, &error),
@@ -71,31 +74,46 @@ pub(crate) async fn list(State(gate): State<Arc<Gate>>, asked: HeaderMap) -> Res
 }
 
 fn unavailable(gate: &Gate, asked: &HeaderMap, error: &StoreError) -> Response {
-    tracing::warn!(error = error as &dyn std::error::Error, "the contexts could not be listed");
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        "the contexts could not be listed"
+    );
     gate.pages.state(asked, &PreviewState::Unavailable)
 }
 
 async fn summaries(gate: &Gate, for_people: bool) -> Result<Vec<PreviewSummary>, StoreError> {
     let contexts = gate.services.store.contexts(None, LISTED).await?;
     let now = for_people.then(|| gate.services.clock.now());
-    Ok(contexts.into_iter().map(|context| summary(gate, context, now)).collect())
+    Ok(contexts
+        .into_iter()
+        .map(|context| summary(gate, context, now))
+        .collect())
 }
 
 fn summary(gate: &Gate, context: ContextSummary, now: Option<Timestamp>) -> PreviewSummary {
     let ContextSummary { key, record, last } = context;
     let desired = record.desired;
     let status = record.status(last.as_ref().filter(|last| last.ordinal == desired));
-    let live = record.live.filter(|live| record.floor.is_none_or(|floor| live.revision > floor));
-    let is_ours = live.as_ref().is_none_or(|live| live.provider == gate.services.provider);
+    let live = record
+        .live
+        .filter(|live| record.floor.is_none_or(|floor| live.revision > floor));
+    let is_ours = live
+        .as_ref()
+        .is_none_or(|live| live.provider == gate.services.provider);
     let expires_at = record.expires_at.filter(|_| live.is_some());
     PreviewSummary {
         status: status.word(),
         revision: live.as_ref().map(|live| live.revision),
         desired_revision: desired.revision,
-        url: live.as_ref().filter(|_| is_ours).map(|live| gate.origin.url(&live.address)),
+        url: live
+            .as_ref()
+            .filter(|_| is_ours)
+            .map(|live| gate.origin.url(&live.address)),
         alias_url: is_ours.then(|| gate.origin.url(&record.alias)),
         expires_at,
-        expires_in: expires_at.zip(now).map(|(at, now)| readable(at.saturating_since(now))),
+        expires_in: expires_at
+            .zip(now)
+            .map(|(at, now)| readable(at.saturating_since(now))),
         provider: live.as_ref().map(|live| live.provider.clone()),
         deployment_id: live.map(|live| live.deployment),
         tenant_id: key.tenant,

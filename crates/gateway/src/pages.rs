@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::response::{Html, IntoResponse, Response};
 use http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, VARY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, VARY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use minijinja::value::Serde;
@@ -42,7 +42,9 @@ impl Pages {
     pub(crate) fn new() -> Self {
         let mut pages = Environment::new();
         for (name, source) in TEMPLATES {
-            pages.add_template(name, source).expect("templates are part of the program, and a test renders each");
+            pages
+                .add_template(name, source)
+                .expect("templates are part of the program, and a test renders each");
         }
         Self(pages)
     }
@@ -50,13 +52,25 @@ impl Pages {
     /// Says why there is nothing to show, as a page that loads itself again or as JSON.
     pub(crate) fn state(&self, asked: &HeaderMap, state: &PreviewState) -> Response {
         let (code, log_tail) = match state {
-            PreviewState::Failed { code, log_tail, .. } => (Some(code.as_str()), log_tail.as_slice()),
-            PreviewState::Building | PreviewState::Removed | PreviewState::Unknown | PreviewState::Unavailable => (None, &[][..]),
+            PreviewState::Failed { code, log_tail, .. } => {
+                (Some(code.as_str()), log_tail.as_slice())
+            }
+            PreviewState::Building
+            | PreviewState::Removed
+            | PreviewState::Unknown
+            | PreviewState::Unavailable => (None, &[][..]),
         };
         let retry_after = state.retry_after_seconds();
         let body = if prefers_json(asked) {
             let message = state.text();
-            Json(StateBody { state: state.word(), message, retry_after_seconds: retry_after, code, log_tail }).into_response()
+            Json(StateBody {
+                state: state.word(),
+                message,
+                retry_after_seconds: retry_after,
+                code,
+                log_tail,
+            })
+            .into_response()
         } else {
             let page = context! {
                 state => state.word(), title => state.title(), text => state.text(), code,
@@ -67,7 +81,9 @@ impl Pages {
         };
         let mut response = (state.status(), body).into_response();
         if let Some(seconds) = retry_after {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
@@ -81,17 +97,28 @@ impl Pages {
         let body = if prefers_json(asked) {
             Json(Refused { message: what }).into_response()
         } else {
-            self.render("state.html", context! { state => "refused", title => "Not here", text => what })
+            self.render(
+                "state.html",
+                context! { state => "refused", title => "Not here", text => what },
+            )
         };
         (status, body).into_response()
     }
 
     /// Renders a template, with headers that keep the page to itself.
     pub(crate) fn render(&self, template: &str, page: Value) -> Response {
-        match self.0.get_template(template).and_then(|template| template.render(page)) {
+        match self
+            .0
+            .get_template(template)
+            .and_then(|template| template.render(page))
+        {
             Ok(html) => (KEPT_TO_ITSELF, Html(html)).into_response(),
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, template, "a page could not be rendered");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    template,
+                    "a page could not be rendered"
+                );
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         }
@@ -105,20 +132,30 @@ const KEPT_TO_ITSELF: [(HeaderName, &str); 7] = [
     (X_FRAME_OPTIONS, "SAMEORIGIN"),
     (REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("x-robots-tag"), "noindex"),
-    (CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"),
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+    ),
 ];
 
 /// Whether the client would rather have JSON than a page. One that takes anything gets the page.
 fn prefers_json(asked: &HeaderMap) -> bool {
-    quality(asked, "application/json") > quality(asked, "text/html").max(quality(asked, "application/xhtml+xml"))
+    quality(asked, "application/json")
+        > quality(asked, "text/html").max(quality(asked, "application/xhtml+xml"))
 }
 
 /// How much the client wants this type, as it names it; 0 where it doesn't.
 fn quality(asked: &HeaderMap, wanted: &str) -> f32 {
-    let given = asked.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let given = asked
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
     let qualities = given.filter_map(|range| {
         let mut parts = range.split(';').map(str::trim);
-        let is_wanted = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(wanted));
+        let is_wanted = parts
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case(wanted));
         let quality = parts.find_map(|parameter| parameter.strip_prefix("q="));
         is_wanted.then(|| quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0)))
     });
@@ -135,10 +172,22 @@ mod tests {
 
     #[test]
     fn json_is_for_those_who_would_rather_have_it() {
-        for yes in ["application/json", "Application/JSON, */*", "text/html;q=0.5, application/json", "application/json;q=0.2"] {
+        for yes in [
+            "application/json",
+            "Application/JSON, */*",
+            "text/html;q=0.5, application/json",
+            "application/json;q=0.2",
+        ] {
             assert!(prefers_json(&accepting(yes)), "{yes}");
         }
-        for no in ["*/*", "text/html", "text/html, application/json", "application/json;q=0.5, text/html", "application/json;q=0", ""] {
+        for no in [
+            "*/*",
+            "text/html",
+            "text/html, application/json",
+            "application/json;q=0.5, text/html",
+            "application/json;q=0",
+            "",
+        ] {
             assert!(!prefers_json(&accepting(no)), "{no}");
         }
         assert!(!prefers_json(&HeaderMap::new()));
@@ -146,8 +195,18 @@ mod tests {
 
     #[test]
     fn every_state_has_a_page() {
-        let failed = PreviewState::Failed { code: "build_failed".into(), message: "<b>".into(), log_tail: vec!["boom".into()] };
-        for state in [PreviewState::Building, failed, PreviewState::Removed, PreviewState::Unknown, PreviewState::Unavailable] {
+        let failed = PreviewState::Failed {
+            code: "build_failed".into(),
+            message: "<b>".into(),
+            log_tail: vec!["boom".into()],
+        };
+        for state in [
+            PreviewState::Building,
+            failed,
+            PreviewState::Removed,
+            PreviewState::Unknown,
+            PreviewState::Unavailable,
+        ] {
             let page = Pages::new().state(&HeaderMap::new(), &state);
             assert_eq!(page.status(), state.status());
             assert_eq!(page.headers()[CACHE_CONTROL], "no-store");

@@ -28,7 +28,11 @@ pub(crate) async fn answer(gate: &Gate, label: &HostLabel, request: &Parts) -> R
     })
 }
 
-async fn try_answer(gate: &Gate, label: &HostLabel, request: &Parts) -> Result<Response, PreviewError> {
+async fn try_answer(
+    gate: &Gate,
+    label: &HostLabel,
+    request: &Parts,
+) -> Result<Response, PreviewError> {
     let now = gate.services.clock.now();
     let state = match gate.services.previews.resolve(label, now).await? {
         Resolved::Revision(deployment) | Resolved::Alias(deployment) => {
@@ -37,20 +41,38 @@ async fn try_answer(gate: &Gate, label: &HostLabel, request: &Parts) -> Result<R
                 Some(state) => state,
             }
         }
-        Resolved::Removed { .. } => by_record(gate, label).await.unwrap_or(PreviewState::Removed),
-        Resolved::Unknown => by_record(gate, label).await.unwrap_or(PreviewState::Unknown),
+        Resolved::Removed { .. } => by_record(gate, label)
+            .await
+            .unwrap_or(PreviewState::Removed),
+        Resolved::Unknown => by_record(gate, label)
+            .await
+            .unwrap_or(PreviewState::Unknown),
     };
     Ok(gate.pages.state(&request.headers, &state))
 }
 
-async fn site(gate: &Gate, deployment: &PreviewDeployment, request: &Parts) -> Result<Response, PreviewError> {
-    Ok(gate.services.previews.serve(deployment, request).await?.map(Body::new))
+async fn site(
+    gate: &Gate,
+    deployment: &PreviewDeployment,
+    request: &Parts,
+) -> Result<Response, PreviewError> {
+    Ok(gate
+        .services
+        .previews
+        .serve(deployment, request)
+        .await?
+        .map(Body::new))
 }
 
 /// What the record of the context with this alias says, if there is one.
 async fn by_record(gate: &Gate, label: &HostLabel) -> Option<PreviewState> {
-    PreviewState::of_alias(&*gate.services.store, label).await.unwrap_or_else(|error| {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the state of a preview could not be looked up");
-        Some(PreviewState::Unavailable)
-    })
+    PreviewState::of_alias(&*gate.services.store, label)
+        .await
+        .unwrap_or_else(|error| {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the state of a preview could not be looked up"
+            );
+            Some(PreviewState::Unavailable)
+        })
 }

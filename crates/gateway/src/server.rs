@@ -54,7 +54,11 @@ impl Gateway {
         let failed = |error| GatewayError::bind(address, error);
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(BoundGateway { listener, address, origin: PreviewOrigin::localhost(address.port()) })
+        Ok(BoundGateway {
+            listener,
+            address,
+            origin: PreviewOrigin::localhost(address.port()),
+        })
     }
 }
 
@@ -93,10 +97,22 @@ impl BoundGateway {
     ///
     /// # Errors
     /// [`GatewayError::Serve`] where the listener broke.
-    pub async fn serve(self, services: GatewayServices, shutdown: CancellationToken) -> Result<(), GatewayError> {
-        let Self { listener, address, origin } = self;
-        let gateway =
-            dispatch::Gate { services, origin, is_private: address.ip().is_loopback(), pages: Pages::new() };
+    pub async fn serve(
+        self,
+        services: GatewayServices,
+        shutdown: CancellationToken,
+    ) -> Result<(), GatewayError> {
+        let Self {
+            listener,
+            address,
+            origin,
+        } = self;
+        let gateway = dispatch::Gate {
+            services,
+            origin,
+            is_private: address.ip().is_loopback(),
+            pages: Pages::new(),
+        };
         let listener = listener.tap_io(|connection| {
             // Answers are small and wanted at once.
             if let Err(error) = connection.set_nodelay(true) {

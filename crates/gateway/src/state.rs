@@ -32,9 +32,16 @@ pub(crate) enum PreviewState {
 
 impl PreviewState {
     /// What the record says about the context with this alias; `None` where no context has it.
-    pub(crate) async fn of_alias(store: &dyn Store, alias: &HostLabel) -> Result<Option<Self>, StoreError> {
-        let Some(key) = store.resolve_alias(alias).await? else { return Ok(None) };
-        let Some(record) = store.context(&key).await? else { return Ok(None) };
+    pub(crate) async fn of_alias(
+        store: &dyn Store,
+        alias: &HostLabel,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(key) = store.resolve_alias(alias).await? else {
+            return Ok(None);
+        };
+        let Some(record) = store.context(&key).await? else {
+            return Ok(None);
+        };
         let last = store.outcome(&key, record.desired).await?;
         Ok(Some(match record.status(last.as_ref()) {
             // Live in the record, and the alias is about to follow.
@@ -46,7 +53,9 @@ impl PreviewState {
                     message: report.message.clone(),
                     log_tail: report.log_tail.clone(),
                 },
-                Some(Outcome::Ready(_) | Outcome::Removed | Outcome::Superseded { .. }) | None => Self::Building,
+                Some(Outcome::Ready(_) | Outcome::Removed | Outcome::Superseded { .. }) | None => {
+                    Self::Building
+                }
             },
         }))
     }
@@ -116,9 +125,15 @@ impl PreviewState {
         match self {
             Self::Building => "It will appear here by itself, usually within moments.",
             Self::Failed { message, .. } => message,
-            Self::Removed => "Its session is over, or a newer revision took its place. The address stays reserved for it.",
-            Self::Unknown => "Nothing was ever shown at this address, or it is long gone. Check it for typing errors.",
-            Self::Unavailable => "Foreshow could not look up this preview right now. It tries again by itself.",
+            Self::Removed => {
+                "Its session is over, or a newer revision took its place. The address stays reserved for it."
+            }
+            Self::Unknown => {
+                "Nothing was ever shown at this address, or it is long gone. Check it for typing errors."
+            }
+            Self::Unavailable => {
+                "Foreshow could not look up this preview right now. It tries again by itself."
+            }
         }
     }
 }

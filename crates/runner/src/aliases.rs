@@ -26,7 +26,11 @@ impl PreviewHost {
     }
 
     /// Points the alias at the deployment; it no longer counts as removed. `false` where the deployment is gone.
-    pub async fn move_alias(&self, alias: &HostLabel, to: &DeploymentId) -> Result<bool, PreviewError> {
+    pub async fn move_alias(
+        &self,
+        alias: &HostLabel,
+        to: &DeploymentId,
+    ) -> Result<bool, PreviewError> {
         let (alias, to) = (alias.clone(), to.clone());
         self.index
             .write(move |tx| {
@@ -37,7 +41,8 @@ impl PreviewHost {
                     )?
                     .execute(params![alias.as_str(), to.as_str()])?;
                 if moved > 0 {
-                    tx.prepare_cached("DELETE FROM tombstones WHERE label = ?1")?.execute([alias.as_str()])?;
+                    tx.prepare_cached("DELETE FROM tombstones WHERE label = ?1")?
+                        .execute([alias.as_str()])?;
                 }
                 Ok(moved > 0)
             })
@@ -49,7 +54,10 @@ impl PreviewHost {
         let alias = alias.clone();
         self.index
             .write(move |tx| {
-                Ok(tx.prepare_cached("DELETE FROM aliases WHERE label = ?1")?.execute([alias.as_str()])? > 0)
+                Ok(tx
+                    .prepare_cached("DELETE FROM aliases WHERE label = ?1")?
+                    .execute([alias.as_str()])?
+                    > 0)
             })
             .await
     }

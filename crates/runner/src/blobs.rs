@@ -94,35 +94,48 @@ impl BlobFolder {
         let mut folders: Vec<u8> = blobs.iter().map(|blob| blob.sha256.as_bytes()[0]).collect();
         folders.sort_unstable();
         folders.dedup();
-        folders.into_iter().try_for_each(|first| sync_folder(&self.root.join(format!("{first:02x}"))))
+        folders
+            .into_iter()
+            .try_for_each(|first| sync_folder(&self.root.join(format!("{first:02x}"))))
     }
 
     fn write(&self, blob: &Blob, path: &Path, sync: bool) -> Result<(), PreviewError> {
         let scratch = self.scratch.fresh();
-        let written = self.write_scratch(blob, &scratch, sync).and_then(|()| {
+        let written = Self::write_scratch(blob, &scratch, sync).and_then(|()| {
             let named = match fs::hard_link(&scratch, path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     // Somebody was quicker; or a file of another size is in the way, which only a torn one can be.
-                    if self.has(&blob.sha256, blob.size_bytes) { Ok(()) } else { fs::rename(&scratch, path) }
+                    if self.has(&blob.sha256, blob.size_bytes) {
+                        Ok(())
+                    } else {
+                        fs::rename(&scratch, path)
+                    }
                 }
                 // No hard links on this file system: replace, which in the worst case costs a repeated sync.
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => fs::rename(&scratch, path),
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                    fs::rename(&scratch, path)
+                }
                 other => other,
             };
             named.map_err(|error| PreviewError::on("write", path, error))
         });
-        ignore_missing(fs::remove_file(&scratch)).map_err(|error| PreviewError::on("remove", &scratch, error))?;
+        ignore_missing(fs::remove_file(&scratch))
+            .map_err(|error| PreviewError::on("remove", &scratch, error))?;
         written
     }
 
-    fn write_scratch(&self, blob: &Blob, scratch: &Path, sync: bool) -> Result<(), PreviewError> {
+    fn write_scratch(blob: &Blob, scratch: &Path, sync: bool) -> Result<(), PreviewError> {
         let on = |error| PreviewError::on("write", scratch, error);
         let mut file = File::create_new(scratch).map_err(on)?;
         match &blob.content {
             Content::Bytes(bytes) => file.write_all(bytes).map_err(on)?,
             content @ Content::Slice { .. } => copy_checked(blob, content, &mut file, scratch)?,
         }
-        if sync { file.sync_all().map_err(on) } else { Ok(()) }
+        if sync {
+            file.sync_all().map_err(on)
+        } else {
+            Ok(())
+        }
     }
 
     #[cfg(target_os = "linux")]
@@ -140,7 +153,8 @@ impl BlobFolder {
     /// Removes a blob's file; one that is gone counts as removed.
     pub(crate) fn remove(&self, sha256: &Sha256) -> Result<(), PreviewError> {
         let path = self.path(sha256);
-        ignore_missing(fs::remove_file(&path)).map_err(|error| PreviewError::on("remove", &path, error))
+        ignore_missing(fs::remove_file(&path))
+            .map_err(|error| PreviewError::on("remove", &path, error))
     }
 
     /// Every blob whose file is there. Files with other names are not ours and are left out.
@@ -149,11 +163,15 @@ impl BlobFolder {
         for first in 0..=u8::MAX {
             let prefix = format!("{first:02x}");
             let folder = self.root.join(&prefix);
-            let entries = fs::read_dir(&folder).map_err(|error| PreviewError::on("read", &folder, error))?;
+            let entries =
+                fs::read_dir(&folder).map_err(|error| PreviewError::on("read", &folder, error))?;
             for entry in entries {
                 let entry = entry.map_err(|error| PreviewError::on("read", &folder, error))?;
                 let name = entry.file_name();
-                found.extend(name.to_str().and_then(|rest| format!("{prefix}{rest}").parse::<Sha256>().ok()));
+                found.extend(
+                    name.to_str()
+                        .and_then(|rest| format!("{prefix}{rest}").parse::<Sha256>().ok()),
+                );
             }
         }
         Ok(found)
@@ -161,8 +179,16 @@ impl BlobFolder {
 }
 
 /// Copies a stretch of a bundle, which somebody may have altered since its digest was made.
-fn copy_checked(blob: &Blob, content: &Content, file: &mut File, scratch: &Path) -> Result<(), PreviewError> {
-    let changed = |source| PreviewError::Source { file: blob.path.clone(), source };
+fn copy_checked(
+    blob: &Blob,
+    content: &Content,
+    file: &mut File,
+    scratch: &Path,
+) -> Result<(), PreviewError> {
+    let changed = |source| PreviewError::Source {
+        file: blob.path.clone(),
+        source,
+    };
     let mut reader = content.open().map_err(changed)?;
     let mut hasher = sha2::Sha256::new();
     let mut buffer = vec![0; 64 * 1024];
@@ -175,18 +201,24 @@ fn copy_checked(blob: &Blob, content: &Content, file: &mut File, scratch: &Path)
         };
         let chunk = &buffer[..read];
         hasher.update(chunk);
-        file.write_all(chunk).map_err(|error| PreviewError::on("write", scratch, error))?;
+        file.write_all(chunk)
+            .map_err(|error| PreviewError::on("write", scratch, error))?;
     }
     if <[u8; 32]>::from(hasher.finalize()) == *blob.sha256.as_bytes() {
         Ok(())
     } else {
-        Err(changed(io::Error::new(io::ErrorKind::InvalidData, "its digest is another")))
+        Err(changed(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "its digest is another",
+        )))
     }
 }
 
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> Result<(), PreviewError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| PreviewError::on("sync", folder, error))
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| PreviewError::on("sync", folder, error))
 }
 
 #[cfg(not(unix))]

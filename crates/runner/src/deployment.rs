@@ -63,8 +63,7 @@ pub enum Resolved {
 }
 
 /// What [`PreviewDeployment::from_row`] reads, in its order.
-pub(crate) const COLUMNS: &str =
-    "d.row, d.id, d.tenant, d.context, d.revision, d.label, d.created_at, d.ready_at, d.spa_fallback, d.failure";
+pub(crate) const COLUMNS: &str = "d.row, d.id, d.tenant, d.context, d.revision, d.label, d.created_at, d.ready_at, d.spa_fallback, d.failure";
 
 impl PreviewDeployment {
     /// Reads [`COLUMNS`].
@@ -75,9 +74,9 @@ impl PreviewDeployment {
         let state = match failure {
             _ if now < ready_at => DeploymentState::Building { until: ready_at },
             None => DeploymentState::Ready,
-            Some(log) => {
-                DeploymentState::Failed { log_tail: serde_json::from_str(&log).map_err(|_| unreadable("build log"))? }
-            }
+            Some(log) => DeploymentState::Failed {
+                log_tail: serde_json::from_str(&log).map_err(|_| unreadable("build log"))?,
+            },
         };
         Ok(Self {
             row: row.get(0)?,

@@ -42,7 +42,9 @@ pub enum PreviewError {
         source: io::Error,
     },
     /// The files to deploy could not be read any more: their bundle was removed or altered meanwhile.
-    #[error("the content of {file} could not be read from its bundle, which changed or went away: publish it again")]
+    #[error(
+        "the content of {file} could not be read from its bundle, which changed or went away: publish it again"
+    )]
     Source {
         /// The file's path within the site.
         file: String,
@@ -51,20 +53,26 @@ pub enum PreviewError {
         source: io::Error,
     },
     /// The index has a blob that the folder lacks: somebody deleted files by hand.
-    #[error("the blob {sha256} of a live preview is missing from the folder: publish that context again")]
+    #[error(
+        "the blob {sha256} of a live preview is missing from the folder: publish that context again"
+    )]
     BlobMissing {
         /// Which blob.
         sha256: Sha256,
     },
     /// Another deployment already has the label. Labels are derived from context and revision, so the folder belongs
     /// to another installation key, or two contexts were given one label.
-    #[error("the label {label} already names another deployment: use the installation key that made this folder, or another data folder")]
+    #[error(
+        "the label {label} already names another deployment: use the installation key that made this folder, or another data folder"
+    )]
     LabelTaken {
         /// The label.
         label: HostLabel,
     },
     /// The index holds something that this program never writes.
-    #[error("the index of previews holds an unreadable {what}: delete the previews' folder; contexts are deployed again with their next event")]
+    #[error(
+        "the index of previews holds an unreadable {what}: delete the previews' folder; contexts are deployed again with their next event"
+    )]
     Unreadable {
         /// Which column.
         what: &'static str,
@@ -79,11 +87,17 @@ impl PreviewError {
     pub(crate) fn on(operation: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();
         match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                Self::Full { path, source }
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => Self::Full { path, source },
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::NotWritable { path, source }
             }
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::NotWritable { path, source },
-            _ => Self::Io { operation, path, source },
+            _ => Self::Io {
+                operation,
+                path,
+                source,
+            },
         }
     }
 }
@@ -98,5 +112,33 @@ impl From<DatabaseError> for PreviewError {
 impl From<rusqlite::Error> for PreviewError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Index(error.into())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_a_read_only_one_say_what_to_do() {
+        // ENOSPC, EDQUOT and EFBIG ; then EACCES and EROFS.
+        for code in [28, 122, 27] {
+            let error = PreviewError::on(
+                "write",
+                "/data/x".as_ref(),
+                io::Error::from_raw_os_error(code),
+            );
+            assert!(matches!(error, PreviewError::Full { .. }), "{error}");
+            assert!(error.to_string().contains("free some space"), "{error}");
+        }
+        for code in [13, 30] {
+            let error = PreviewError::on(
+                "write",
+                "/data/x".as_ref(),
+                io::Error::from_raw_os_error(code),
+            );
+            assert!(matches!(error, PreviewError::NotWritable { .. }), "{error}");
+            assert!(error.to_string().contains("/data/x"), "{error}");
+        }
     }
 }

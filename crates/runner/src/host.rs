@@ -34,7 +34,7 @@ use crate::blobs::BlobFolder;
 use crate::{PreviewError, schema};
 
 /// How long the label of something removed is remembered.
-pub const TOMBSTONES_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub const TOMBSTONES_KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// Files removed in one transaction: others wait meanwhile.
 const REMOVED_AT_ONCE: usize = 256;
@@ -65,16 +65,24 @@ impl PreviewHost {
     /// # Errors
     /// [`PreviewError::NotWritable`] and its kin; each message says what to do.
     pub async fn open(folder: &Path, now: Timestamp) -> Result<Self, PreviewError> {
-        let folder: Arc<Path> =
-            std::path::absolute(folder).map_err(|error| PreviewError::on("find", folder, error))?.into();
+        let folder: Arc<Path> = std::path::absolute(folder)
+            .map_err(|error| PreviewError::on("find", folder, error))?
+            .into();
         let parent = Arc::clone(&folder);
         let blobs = blocking(move || BlobFolder::open(&parent)).await?;
         let index = Database::open(&folder.join("index.db"), Options::default()).await?;
         index.migrate(schema::COMPONENT, schema::STEPS).await?;
-        let host = Self { index, blobs, writers: Arc::new(Semaphore::new(WRITERS)) };
+        let host = Self {
+            index,
+            blobs,
+            writers: Arc::new(Semaphore::new(WRITERS)),
+        };
         let collected = host.collect(now).await?;
         if collected.blobs > 0 {
-            tracing::info!(blobs = collected.blobs, "removed blobs that an earlier process left behind");
+            tracing::info!(
+                blobs = collected.blobs,
+                "removed blobs that an earlier process left behind"
+            );
         }
         Ok(host)
     }
@@ -112,7 +120,10 @@ impl PreviewHost {
     }
 
     /// Rule 3 of the theory above. Answers how many had no row.
-    pub(crate) async fn remove_files_without_row(&self, blobs: Vec<Sha256>) -> Result<usize, PreviewError> {
+    pub(crate) async fn remove_files_without_row(
+        &self,
+        blobs: Vec<Sha256>,
+    ) -> Result<usize, PreviewError> {
         let mut removed = 0;
         for chunk in blobs.chunks(REMOVED_AT_ONCE) {
             let (chunk, folder) = (chunk.to_vec(), self.blobs.clone());
@@ -152,5 +163,7 @@ pub(crate) fn blob_row(index: &Connection, sha256: &Sha256) -> Result<Option<i64
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PreviewError> + Send + 'static,
 ) -> Result<T, PreviewError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(PreviewError::Interrupted))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(PreviewError::Interrupted))
 }

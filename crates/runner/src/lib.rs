@@ -7,7 +7,7 @@
 //! | room | idea |
 //! | --- | --- |
 //! | [`PreviewHost`] | the folder: open, collect what nothing uses |
-//! | `create`, `remove`, `lookup`, `aliases` | what can be done with deployments, each with its argument why nothing is lost |
+//! | `create`, `record`, `remove`, `lookup`, `aliases` | what can be done with deployments, each with its argument why nothing is lost |
 //! | `blobs`, `scratch` | files on disk: written whole or not at all |
 //! | `schema` | the index's tables |
 //! | `serve` | a deployment's answer to an HTTP request, whichever server asks |
@@ -23,6 +23,7 @@ mod error;
 mod host;
 mod lookup;
 mod origin;
+mod record;
 mod remove;
 mod schema;
 mod scratch;

@@ -8,7 +8,11 @@ use crate::{PreviewDeployment, PreviewError, PreviewHost, Resolved, TOMBSTONES_K
 
 impl PreviewHost {
     /// The context's deployments, the oldest revision first.
-    pub async fn list(&self, key: &ContextKey, now: Timestamp) -> Result<Vec<PreviewDeployment>, PreviewError> {
+    pub async fn list(
+        &self,
+        key: &ContextKey,
+        now: Timestamp,
+    ) -> Result<Vec<PreviewDeployment>, PreviewError> {
         let key = key.clone();
         self.index
             .read(move |index| {
@@ -25,21 +29,34 @@ impl PreviewHost {
     }
 
     /// The deployment of that id.
-    pub async fn get(&self, id: &DeploymentId, now: Timestamp) -> Result<Option<PreviewDeployment>, PreviewError> {
+    pub async fn get(
+        &self,
+        id: &DeploymentId,
+        now: Timestamp,
+    ) -> Result<Option<PreviewDeployment>, PreviewError> {
         let id = id.clone();
-        self.index.read(move |index| one(index, "deployments d WHERE d.id = ?1", &id.as_str(), now)).await
+        self.index
+            .read(move |index| one(index, "deployments d WHERE d.id = ?1", &id.as_str(), now))
+            .await
     }
 
     /// What the label names: a revision, an alias, something removed, or nothing known.
-    pub async fn resolve(&self, label: &HostLabel, now: Timestamp) -> Result<Resolved, PreviewError> {
+    pub async fn resolve(
+        &self,
+        label: &HostLabel,
+        now: Timestamp,
+    ) -> Result<Resolved, PreviewError> {
         let label = label.clone();
         self.index
             .read(move |index| {
                 let label = label.as_str();
-                if let Some(deployment) = one(index, "deployments d WHERE d.label = ?1", &label, now)? {
+                if let Some(deployment) =
+                    one(index, "deployments d WHERE d.label = ?1", &label, now)?
+                {
                     return Ok(Resolved::Revision(deployment));
                 }
-                let shown = "aliases a JOIN deployments d ON d.row = a.deployment WHERE a.label = ?1";
+                let shown =
+                    "aliases a JOIN deployments d ON d.row = a.deployment WHERE a.label = ?1";
                 if let Some(deployment) = one(index, shown, &label, now)? {
                     return Ok(Resolved::Alias(deployment));
                 }
@@ -48,10 +65,12 @@ impl PreviewHost {
                     .query_row([label], |row| row.get(0))
                     .optional()?;
                 let remembered = removed_at.map(Timestamp::from_micros);
-                Ok(match remembered.filter(|at| *at >= now.saturating_sub(TOMBSTONES_KEPT)) {
-                    Some(at) => Resolved::Removed { at },
-                    None => Resolved::Unknown,
-                })
+                Ok(
+                    match remembered.filter(|at| *at >= now.saturating_sub(TOMBSTONES_KEPT)) {
+                        Some(at) => Resolved::Removed { at },
+                        None => Resolved::Unknown,
+                    },
+                )
             })
             .await
     }

@@ -18,7 +18,9 @@ pub struct PreviewOrigin {
 
 /// The suffix is not a host name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{suffix:?} is not a host name to put preview labels before: use lower-case letters, digits, hyphens and dots, such as localhost")]
+#[error(
+    "{suffix:?} is not a host name to put preview labels before: use lower-case letters, digits, hyphens and dots, such as localhost"
+)]
 pub struct OriginError {
     suffix: String,
 }
@@ -39,7 +41,10 @@ pub enum Addressed {
 impl PreviewOrigin {
     /// Previews at `<label>.localhost`.
     pub fn localhost(port: u16) -> Self {
-        Self { suffix: "localhost".into(), port }
+        Self {
+            suffix: "localhost".into(),
+            port,
+        }
     }
 
     /// Previews below another host name, in lower case.
@@ -47,10 +52,19 @@ impl PreviewOrigin {
     /// # Errors
     /// [`OriginError`] where a part of the suffix is no DNS label.
     pub fn try_new(suffix: &str, port: u16) -> Result<Self, OriginError> {
-        if suffix.len() <= 180 && suffix.split('.').all(|part| HostLabel::try_new(part).is_ok()) {
-            Ok(Self { suffix: suffix.into(), port })
+        if suffix.len() <= 180
+            && suffix
+                .split('.')
+                .all(|part| HostLabel::try_new(part).is_ok())
+        {
+            Ok(Self {
+                suffix: suffix.into(),
+                port,
+            })
         } else {
-            Err(OriginError { suffix: suffix.to_owned() })
+            Err(OriginError {
+                suffix: suffix.to_owned(),
+            })
         }
     }
 
@@ -83,7 +97,10 @@ impl PreviewOrigin {
         if *host == *self.suffix {
             return Addressed::Suffix;
         }
-        match host.strip_suffix(&*self.suffix).and_then(|below| below.strip_suffix('.')) {
+        match host
+            .strip_suffix(&*self.suffix)
+            .and_then(|below| below.strip_suffix('.'))
+        {
             Some(label) => HostLabel::try_new(label).map_or(Addressed::NoLabel, Addressed::Preview),
             None => Addressed::Elsewhere,
         }
@@ -98,8 +115,14 @@ mod tests {
     fn a_host_names_its_label_in_any_case() {
         let origin = PreviewOrigin::localhost(8080);
         let label = HostLabel::try_new("demo-abc").unwrap();
-        assert_eq!(origin.addressed("Demo-ABC.LOCALHOST"), Addressed::Preview(label.clone()));
-        assert_eq!(origin.addressed("demo-abc.localhost."), Addressed::Preview(label.clone()));
+        assert_eq!(
+            origin.addressed("Demo-ABC.LOCALHOST"),
+            Addressed::Preview(label.clone())
+        );
+        assert_eq!(
+            origin.addressed("demo-abc.localhost."),
+            Addressed::Preview(label.clone())
+        );
         assert_eq!(origin.addressed("localhost"), Addressed::Suffix);
         assert_eq!(origin.addressed("a.b.localhost"), Addressed::NoLabel);
         assert_eq!(origin.addressed(".localhost"), Addressed::NoLabel);

@@ -18,7 +18,9 @@ impl PreviewHost {
         let (host, id) = (self.clone(), id.clone());
         let removal = tokio::spawn(async move {
             let removed = host.index.write(move |tx| forget(tx, &id, now)).await?;
-            let Some(unused) = removed else { return Ok(false) };
+            let Some(unused) = removed else {
+                return Ok(false);
+            };
             if !unused.is_empty() {
                 host.remove_files_without_row(unused).await?;
             }
@@ -29,7 +31,11 @@ impl PreviewHost {
 }
 
 /// Answers the blobs that nothing uses any more, or `None` where there is no such deployment.
-fn forget(tx: &Transaction<'_>, id: &DeploymentId, now: Timestamp) -> Result<Option<Vec<Sha256>>, PreviewError> {
+fn forget(
+    tx: &Transaction<'_>,
+    id: &DeploymentId,
+    now: Timestamp,
+) -> Result<Option<Vec<Sha256>>, PreviewError> {
     let row: Option<i64> = tx
         .prepare_cached("SELECT row FROM deployments WHERE id = ?1")?
         .query_row([id.as_str()], |row| row.get(0))
@@ -44,13 +50,15 @@ fn forget(tx: &Transaction<'_>, id: &DeploymentId, now: Timestamp) -> Result<Opt
         .prepare_cached("SELECT DISTINCT blob FROM files WHERE deployment = ?1")?
         .query_map([row], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
-    tx.prepare_cached("DELETE FROM deployments WHERE row = ?1")?.execute([row])?;
+    tx.prepare_cached("DELETE FROM deployments WHERE row = ?1")?
+        .execute([row])?;
     let mut unused = Vec::new();
     let mut forget_blob = tx.prepare_cached(
         "DELETE FROM blobs WHERE row = ?1 AND NOT EXISTS (SELECT 1 FROM files WHERE blob = ?1) RETURNING sha256",
     )?;
     for blob in blobs {
-        let forgotten: Option<[u8; 32]> = forget_blob.query_row([blob], |row| row.get(0)).optional()?;
+        let forgotten: Option<[u8; 32]> =
+            forget_blob.query_row([blob], |row| row.get(0)).optional()?;
         unused.extend(forgotten.map(Sha256::from_bytes));
     }
     Ok(Some(unused))

@@ -28,25 +28,34 @@ impl Scratch {
         fs::create_dir_all(parent).map_err(|error| PreviewError::on("create", parent, error))?;
         remove_dead(parent).map_err(|error| PreviewError::on("clean up", parent, error))?;
         loop {
-            let name = token().map_err(|error| PreviewError::on("name a folder in", parent, error))?;
+            let name =
+                token().map_err(|error| PreviewError::on("name a folder in", parent, error))?;
             let (folder, lock_file) = (parent.join(&name), parent.join(format!("{name}.lock")));
-            let lock =
-                File::create_new(&lock_file).map_err(|error| PreviewError::on("create", &lock_file, error))?;
+            let lock = File::create_new(&lock_file)
+                .map_err(|error| PreviewError::on("create", &lock_file, error))?;
             match lock.try_lock() {
                 // Another process may have taken the new file for a dead one's before we locked it.
                 Ok(()) if lock_file.exists() => {}
                 Ok(()) | Err(TryLockError::WouldBlock) => continue,
                 // No locks on this file system: nobody can tell that we are dead, so nobody cleans up after us.
-                Err(TryLockError::Error(error)) => tracing::debug!(%error, "the data folder supports no file locks"),
+                Err(TryLockError::Error(error)) => {
+                    tracing::debug!(%error, "the data folder supports no file locks");
+                }
             }
             fs::create_dir(&folder).map_err(|error| PreviewError::on("create", &folder, error))?;
-            return Ok(Self { folder, lock_file, next: AtomicU64::new(0), _lock: lock });
+            return Ok(Self {
+                folder,
+                lock_file,
+                next: AtomicU64::new(0),
+                _lock: lock,
+            });
         }
     }
 
     /// A path that nobody else uses.
     pub(crate) fn fresh(&self) -> PathBuf {
-        self.folder.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
+        self.folder
+            .join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
     }
 }
 
@@ -88,7 +97,9 @@ pub(crate) fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
 pub(crate) fn token() -> io::Result<String> {
     let mut bytes = [0; 10];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
+    Ok(data_encoding::BASE32_NOPAD
+        .encode(&bytes)
+        .to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -48,8 +48,6 @@ pub(crate) fn open_writer(
         });
     }
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
-    // From here on only `BEGIN` can meet another process's lock, and the batch waits for that itself.
-    connection.busy_timeout(Duration::ZERO).map_err(wrong)?;
     Ok(connection)
 }
 

@@ -18,7 +18,7 @@ use tokio::sync::{oneshot, watch};
 use tracing::{debug, warn};
 
 use crate::batch::{CommitGate, Desk};
-use crate::connection::{RETRY_LOCK_EVERY, pause};
+use crate::connection::{RETRY_LOCK_EVERY, is_busy, pause};
 use crate::error::on_file;
 use crate::job::Job;
 use crate::stats::Counters;
@@ -58,9 +58,12 @@ impl Writer {
         commits: Arc<watch::Sender<u64>>,
         counters: Arc<Counters>,
     ) -> Result<Self, DatabaseError> {
-        let wrong = |error| DatabaseError::from_sqlite(&file, error);
+        let wrong =
+            |error| DatabaseError::from_sqlite(&file, error).after_waiting(options.busy_timeout);
         let gate = CommitGate::install(&connection).map_err(wrong)?;
         let lookout = Lookout::new(&connection, options.poll_every, commits).map_err(wrong)?;
+        // From here on we wait by ourselves: batches for their `BEGIN`, a look for the next look.
+        connection.busy_timeout(Duration::ZERO).map_err(wrong)?;
         let now = Instant::now();
         let turns = Turns {
             streak_since: now,
@@ -168,6 +171,7 @@ impl Writer {
         match run() {
             Ok(0) => Ok(Checkpoint::Complete),
             Ok(_) => Ok(Checkpoint::Partial),
+            Err(error) if is_busy(&error) => Ok(Checkpoint::Partial),
             Err(error) => Err(DatabaseError::from_sqlite(&self.file, error)),
         }
     }

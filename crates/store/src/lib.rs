@@ -1,1 +1,7 @@
-//! Adapters of the Store port.
+//! Adapters of the Store port, and of the source of bundles that lives beside it.
+//!
+//! | module | keeps records in |
+//! | --- | --- |
+//! | [`embedded`] | one SQLite file, shared by the processes of one machine |
+
+pub mod embedded;

@@ -12,7 +12,10 @@ use anyhow::{Context, Result, ensure};
 /// The workspace's folder.
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).expect("xtask lies two folders below the root").to_owned()
+    here.ancestors()
+        .nth(2)
+        .expect("xtask lies two folders below the root")
+        .to_owned()
 }
 
 /// Where cargo puts what it builds.
@@ -30,7 +33,9 @@ pub(crate) fn command<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -
 /// Runs a command; an exit other than 0 is an error that names it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = format!("{command:?}");
-    let status = command.status().with_context(|| format!("cannot start {shown}"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {shown}"))?;
     ensure!(status.success(), "{shown} failed: {status}");
     Ok(())
 }

@@ -11,7 +11,8 @@ pub(crate) fn write() -> Result<()> {
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     for (name, schema) in schema::all() {
         let path = folder.join(name);
-        fs::write(&path, schema::render(&schema)).with_context(|| format!("cannot write {}", path.display()))?;
+        fs::write(&path, schema::render(&schema))
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }

@@ -16,7 +16,11 @@ impl Test {
     /// `cargo test`: the same tests.
     pub(crate) fn run(self) -> Result<()> {
         run(&mut command(["build", "--package", "foreshow"]))?;
-        let runner: &[&str] = if has("nextest") { &["nextest", "run"] } else { &["test"] };
+        let runner: &[&str] = if has("nextest") {
+            &["nextest", "run"]
+        } else {
+            &["test"]
+        };
         let mut tests = command(runner);
         tests.arg("--workspace").args(self.arguments);
         tests.env("FORESHOW_BIN", target_dir().join("debug/foreshow"));
@@ -27,12 +31,24 @@ impl Test {
 /// What CI checks before it tests.
 pub(crate) fn check() -> Result<()> {
     run(&mut command(["fmt", "--all", "--check"]))?;
-    run(&mut command(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    run(&mut command([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))
 }
 
 /// Runs the benchmarks against the release binary.
 pub(crate) fn bench() -> Result<()> {
-    run(&mut command(["build", "--release", "--package", "foreshow"]))?;
+    run(&mut command([
+        "build",
+        "--release",
+        "--package",
+        "foreshow",
+    ]))?;
     let mut bench = command(["bench", "--package", "foreshow-tests"]);
     bench.env("FORESHOW_BIN", target_dir().join("release/foreshow"));
     run(&mut bench)

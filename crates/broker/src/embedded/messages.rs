@@ -73,7 +73,7 @@ pub(super) fn claim(
     let mut taken = Vec::new();
     {
         let mut ready = tx.prepare_cached(
-            "SELECT messages.id, attempt, history, routing_key, content_type, headers, body, accepted_at
+            "SELECT messages.id, attempt, history, routing_key, content_type, headers, body, accepted_at, redelivered
              FROM messages CROSS JOIN payloads ON payloads.id = messages.id
              WHERE queue = ?1 AND session IS NULL AND due_at IS NULL
              ORDER BY position, messages.id LIMIT ?2",
@@ -115,6 +115,7 @@ fn delivery(row: &Row<'_>, queue: Queue, receipt: Receipt) -> Result<Delivery, D
         attempt: attempt(row.get(1)?),
         history: read_json(&row.get::<_, String>(2)?, "history", id),
         accepted_at: Timestamp::from_micros(row.get(7)?),
+        redelivered: row.get(8)?,
         receipt,
     })
 }
@@ -166,7 +167,7 @@ pub(super) fn requeue(
 ) -> Result<bool, DatabaseError> {
     let given_back = tx
         .prepare_cached(
-            "UPDATE messages SET session = NULL, consumer = NULL, tag = NULL
+            "UPDATE messages SET session = NULL, consumer = NULL, tag = NULL, redelivered = 1
              WHERE session = ?1 AND consumer = ?2 AND tag = ?3",
         )?
         .execute((session, integer(receipt.consumer), integer(receipt.tag)))?;
@@ -233,7 +234,8 @@ pub(super) fn leave(tx: &Transaction<'_>, holder: Holder) -> Result<usize, Datab
         .execute(holder)?;
     Ok(tx
         .prepare_cached(
-            "UPDATE messages SET session = NULL, consumer = NULL, tag = NULL WHERE session = ?1 AND consumer = ?2",
+            "UPDATE messages SET session = NULL, consumer = NULL, tag = NULL, redelivered = 1
+             WHERE session = ?1 AND consumer = ?2",
         )?
         .execute(holder)?)
 }

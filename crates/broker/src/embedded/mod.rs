@@ -31,7 +31,7 @@ use std::{
     num::NonZeroU32,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -70,7 +70,7 @@ struct Inner {
     bells: Arc<Bells>,
     /// Made for the first consumer: who only publishes or listens holds nothing that could be left behind.
     session: OnceCell<(Arc<Session>, AbortOnDropHandle<()>)>,
-    lookout: OnceCell<AbortOnDropHandle<()>>,
+    lookout: OnceLock<AbortOnDropHandle<()>>,
     consumers: Mutex<HashMap<u64, Arc<Flow>>>,
     consumer_numbers: AtomicU64,
     tags: AtomicU64,
@@ -88,21 +88,21 @@ impl Inner {
                 Arc::clone(&self.bells),
                 Arc::clone(&session),
             );
-            Ok((session, AbortOnDropHandle::new(self.runtime.spawn(reaper))))
+            let reaper = AbortOnDropHandle::new(self.runtime.spawn(reaper));
+            Ok::<_, SessionError>((session, reaper))
         });
         Ok(Arc::clone(&made.await?.0))
     }
 
-    async fn ensure_lookout(&self) {
-        let start = || async {
+    fn ensure_lookout(&self) {
+        self.lookout.get_or_init(|| {
             let lookout = lookout::keep(
                 self.db.clone(),
                 Arc::clone(&self.clock),
                 Arc::clone(&self.bells),
             );
             AbortOnDropHandle::new(self.runtime.spawn(lookout))
-        };
-        self.lookout.get_or_init(start).await;
+        });
     }
 
     fn consumers(&self) -> MutexGuard<'_, HashMap<u64, Arc<Flow>>> {
@@ -178,7 +178,7 @@ impl EmbeddedBroker {
                 runtime: Handle::current(),
                 bells: Arc::new(Bells::new()),
                 session: OnceCell::new(),
-                lookout: OnceCell::new(),
+                lookout: OnceLock::new(),
                 consumers: Mutex::default(),
                 consumer_numbers: AtomicU64::new(1),
                 tags: AtomicU64::new(1),
@@ -234,7 +234,7 @@ impl Broker for EmbeddedBroker {
         queue: Queue,
         prefetch: NonZeroU32,
     ) -> Result<Box<dyn Deliveries>, BrokerError> {
-        self.inner.ensure_lookout().await;
+        self.inner.ensure_lookout();
         let consumer = Consumer::start(Arc::clone(&self.inner), queue, prefetch).await?;
         Ok(Box::new(consumer))
     }
@@ -306,7 +306,7 @@ impl Broker for EmbeddedBroker {
     }
 
     async fn subscribe(&self, filter: ResultFilter) -> Result<Box<dyn Results>, BrokerError> {
-        self.inner.ensure_lookout().await;
+        self.inner.ensure_lookout();
         let subscription = Subscription::open(Arc::clone(&self.inner), filter).await?;
         Ok(Box::new(subscription))
     }

@@ -133,7 +133,7 @@ fn give_back(connection: &Connection, sessions: &[i64]) -> Result<usize, Databas
     for session in sessions {
         given_back += connection
             .prepare_cached(
-                "UPDATE messages SET session = NULL, consumer = NULL, tag = NULL WHERE session = ?1",
+                "UPDATE messages SET session = NULL, consumer = NULL, tag = NULL, redelivered = 1 WHERE session = ?1",
             )?
             .execute([session])?;
         connection

@@ -31,6 +31,7 @@ CREATE TABLE messages (
     due_at INTEGER,
     attempt INTEGER NOT NULL,
     history TEXT NOT NULL,
+    redelivered INTEGER NOT NULL DEFAULT 0,
     session INTEGER,
     consumer INTEGER,
     tag INTEGER

@@ -9,6 +9,8 @@ use foreshow_engine::{
     BuildOptions, EngineOptions, LeaseOptions, ProbeOptions, RetentionOptions, RetryOptions, TenantLimits, WaitOptions,
     WorkerOptions,
 };
+use foreshow_providers::local::LocalSettings;
+use foreshow_store::embedded::KEEP_OUTCOMES;
 use serde::{Deserialize, Serialize};
 
 use super::ListenAddr;
@@ -47,21 +49,11 @@ pub(crate) struct Config {
     /// Limits of each context's files.
     pub(crate) bundle: foreshow_bundle::Limits,
     /// The provider that serves previews from the data folder.
-    pub(crate) local: LocalOptions,
+    pub(crate) local: LocalSettings,
     /// The embedded broker and store.
     pub(crate) sqlite: SqliteOptions,
     /// What is logged.
     pub(crate) log: LogOptions,
-}
-
-/// The local provider: static sites need no build, so both are for tests and demonstrations.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct LocalOptions {
-    /// How long a build pretends to take, in milliseconds. Default 0.
-    pub(crate) build_ms: u64,
-    /// Contexts whose builds fail. Default none.
-    pub(crate) fail_contexts: Vec<String>,
 }
 
 /// The embedded broker and store.
@@ -74,8 +66,8 @@ pub(crate) struct SqliteOptions {
     pub(crate) readers: NonZeroUsize,
     /// How often commits of other processes are looked for, in milliseconds. Default 50.
     pub(crate) poll_every_ms: u64,
-    /// How long the ends of events are remembered, in seconds. Default 604,800 (a week). It must outlast the oldest
-    /// event that may still be tried, or a late copy could end a second time.
+    /// How long the ends of events are remembered, in seconds. Default 2,592,000 (30 days). It must outlast the
+    /// oldest event that may still be tried, or a late copy could end a second time.
     pub(crate) outcomes_kept_seconds: u64,
 }
 
@@ -85,7 +77,7 @@ impl Default for SqliteOptions {
             busy_timeout_ms: 10_000,
             readers: NonZeroUsize::new(4).unwrap_or(NonZeroUsize::MIN),
             poll_every_ms: 50,
-            outcomes_kept_seconds: 7 * 86_400,
+            outcomes_kept_seconds: KEEP_OUTCOMES.as_secs(),
         }
     }
 }
@@ -133,7 +125,7 @@ impl Default for Config {
             retention: RetentionOptions::default(),
             limits: TenantLimits::default(),
             bundle: foreshow_bundle::Limits::default(),
-            local: LocalOptions::default(),
+            local: LocalSettings::default(),
             sqlite: SqliteOptions::default(),
             log: LogOptions::default(),
         }

@@ -89,9 +89,9 @@ impl Progress {
         self.bar.set_message(words.into());
     }
 
-    /// A line above the bar, or alone where there is none.
-    pub(crate) fn tell(&self, line: &str) {
-        self.bar.suspend(|| super::tell(line));
+    /// Writes something while the bar is out of the way.
+    pub(crate) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
     }
 }
 

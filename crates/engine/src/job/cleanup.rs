@@ -1,12 +1,8 @@
 //! The end of a context: the same loop as a deployment, with the desired state `absent`.
 
-use crate::{
-    Outcome, Settlement,
-    outcome::Subject,
-    ports::QuotaMember,
-};
+use crate::{Outcome, Settlement, outcome::Subject, ports::QuotaMember};
 
-use super::{Job, Stop};
+use super::{Job, stop::Stop};
 
 impl Job {
     /// Removes, at every provider, each deployment of the context whose revision is not above the end's own.
@@ -27,7 +23,13 @@ impl Job {
             }
         }
         let place = QuotaMember::LivePreview(subject.key.clone());
-        self.engine.insist(&self.shutdown, || self.engine.store().leave(&place)).await?;
-        Ok(Settlement { outcome: Outcome::Removed, expires_at: None, removed: Vec::new() })
+        self.engine
+            .insist(&self.shutdown, || self.engine.store().leave(&place))
+            .await?;
+        Ok(Settlement {
+            outcome: Outcome::Removed,
+            expires_at: None,
+            removed: Vec::new(),
+        })
     }
 }

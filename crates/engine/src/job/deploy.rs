@@ -8,12 +8,13 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use super::{
-    Job, Stop, Trouble,
+    Job,
     progress::Progress,
+    stop::{Stop, Trouble},
 };
 use crate::{
-    Admission, AdmitRequest, BuildState, ContextRecord, CreateRequest, Deployment, Failure, Live, Provider, QuotaSet,
-    Settlement, code,
+    Admission, AdmitRequest, BuildState, ContextRecord, CreateRequest, Deployment, Failure, Live,
+    Provider, QuotaSet, Settlement, code,
     lease::Keeper,
     outcome::Subject,
     record::{RecordedDeployment, Recording},
@@ -65,7 +66,10 @@ impl<'a> Deploy<'a> {
             progress: Progress::start(job.engine.clone(), subject.clone()),
             started_at,
             watched_from: None,
-            timings: Timings { queued_ms: millis(queued), ..Timings::default() },
+            timings: Timings {
+                queued_ms: millis(queued),
+                ..Timings::default()
+            },
             uploaded: (0, 0),
         }
     }
@@ -107,20 +111,42 @@ impl<'a> Deploy<'a> {
             live_until: now.saturating_add(self.ttl()),
             build_until: now.saturating_add(Duration::from_secs(options.build.timeout_seconds)),
         };
-        match engine.insist(&self.job.shutdown, || engine.store().admit(&request)).await? {
+        match engine
+            .insist(&self.job.shutdown, || engine.store().admit(&request))
+            .await?
+        {
             Admission::Admitted => Ok(()),
-            Admission::Full { set: QuotaSet::ConcurrentBuilds, limit, used, next_at } => {
+            Admission::Full {
+                set: QuotaSet::ConcurrentBuilds,
+                limit,
+                used,
+                next_at,
+            } => {
                 // A build's place is usually free long before its deadline: look again soon.
                 let until = next_at.min(now.saturating_add(Duration::from_secs(2)));
-                let message = format!("tenant {} builds {used} contexts, its limit is {limit}", self.subject.key.tenant);
-                Err(Stop::Failed(Trouble::new(Failure::RateLimited { until }, message)))
+                let message = format!(
+                    "tenant {} builds {used} contexts, its limit is {limit}",
+                    self.subject.key.tenant
+                );
+                Err(Stop::failed(Trouble::new(
+                    Failure::RateLimited { until },
+                    message,
+                )))
             }
-            Admission::Full { set: QuotaSet::LivePreviews, limit, used, next_at } => {
+            Admission::Full {
+                set: QuotaSet::LivePreviews,
+                limit,
+                used,
+                next_at,
+            } => {
                 let message = format!(
                     "tenant {} has {used} live previews, its limit is {limit}; end one of them, or wait until {next_at}",
                     self.subject.key.tenant
                 );
-                Err(Stop::Failed(Trouble::new(Failure::Permanent(code::QUOTA_EXCEEDED), message)))
+                Err(Stop::failed(Trouble::new(
+                    Failure::Permanent(code::QUOTA_EXCEEDED),
+                    message,
+                )))
             }
         }
     }
@@ -140,7 +166,9 @@ impl<'a> Deploy<'a> {
                     .bundles()
                     .fetch(bundle)
                     .await
-                    .map_err(|error| Stop::Failed(Trouble::new(error.failure.clone(), error.to_string())))?;
+                    .map_err(|error| {
+                        Stop::failed(Trouble::new(error.failure.clone(), error.to_string()))
+                    })?;
                 let sha256 = bundle.sha256;
                 tokio::task::spawn_blocking(move || tree_from_bundle(&path, sha256, &limits)).await
             }
@@ -152,7 +180,7 @@ impl<'a> Deploy<'a> {
             } else {
                 Failure::Permanent(error.code())
             };
-            Stop::Failed(Trouble::new(failure, error.to_string()))
+            Stop::failed(Trouble::new(failure, error.to_string()))
         })
     }
 
@@ -165,11 +193,22 @@ impl<'a> Deploy<'a> {
             .providers()
             .iter()
             .filter(|provider| wanted.is_empty() || wanted.contains(provider.name()))
-            .filter(|provider| provider.capabilities().frameworks.contains(&self.update.app.framework))
+            .filter(|provider| {
+                provider
+                    .capabilities()
+                    .frameworks
+                    .contains(&self.update.app.framework)
+            })
             .cloned()
             .collect();
         if candidates.is_empty() {
-            let configured: Vec<_> = self.job.engine.providers().iter().map(|provider| provider.name().as_str()).collect();
+            let configured: Vec<_> = self
+                .job
+                .engine
+                .providers()
+                .iter()
+                .map(|provider| provider.name().as_str())
+                .collect();
             let message = format!(
                 "no provider can host a {} app{}; configured: {}",
                 self.update.app.framework.word(),
@@ -181,17 +220,30 @@ impl<'a> Deploy<'a> {
                 },
                 configured.join(", ")
             );
-            return Err(Stop::Failed(Trouble::new(Failure::Permanent(code::NO_SUITABLE_PROVIDER), message)));
+            return Err(Stop::failed(Trouble::new(
+                Failure::Permanent(code::NO_SUITABLE_PROVIDER),
+                message,
+            )));
         }
         let rank = |name: &ProviderName| wanted.iter().position(|wanted| wanted == name);
         // Where an earlier holder already has a deployment, that provider is asked first: adopt before create.
-        let started = self.record.building.as_ref().map(|building| &building.provider);
-        candidates.sort_by_key(|provider| (started != Some(provider.name()), rank(provider.name())));
+        let started = self
+            .record
+            .building
+            .as_ref()
+            .map(|building| &building.provider);
+        candidates
+            .sort_by_key(|provider| (started != Some(provider.name()), rank(provider.name())));
         Ok(candidates)
     }
 
     /// Adopts or creates, records, watches and goes live on one provider.
-    async fn deploy_on(&mut self, provider: &dyn Provider, tree: &Arc<Tree>, settings: &str) -> Result<Settlement, Stop> {
+    async fn deploy_on(
+        &mut self,
+        provider: &dyn Provider,
+        tree: &Arc<Tree>,
+        settings: &str,
+    ) -> Result<Settlement, Stop> {
         let engine = &self.job.engine;
         for _ in 0..ROUNDS {
             let built_from = Instant::now();
@@ -200,9 +252,16 @@ impl<'a> Deploy<'a> {
                 self.timings.uploaded_ms = millis(built_from.elapsed());
             }
             let (Found::Adopted(deployment) | Found::Created(deployment)) = found;
-            let recorded = RecordedDeployment { provider: provider.name().clone(), deployment: deployment.id.clone() };
+            let recorded = RecordedDeployment {
+                provider: provider.name().clone(),
+                deployment: deployment.id.clone(),
+            };
             let answer = engine
-                .insist(&self.job.shutdown, || engine.store().record_deployment(self.keeper.id(), &recorded))
+                .insist(&self.job.shutdown, || {
+                    engine
+                        .store()
+                        .record_deployment(self.keeper.id(), &recorded)
+                })
                 .await?;
             match answer {
                 Recording::Recorded => {}
@@ -226,34 +285,45 @@ impl<'a> Deploy<'a> {
                 return Ok(settlement);
             }
         }
-        Err(Stop::Failed(
+        Err(Stop::failed(
             Trouble::new(
                 Failure::Retryable { after: None },
-                format!("{} deployments in a row vanished while they were worked on", ROUNDS),
+                format!("{ROUNDS} deployments in a row vanished while they were worked on"),
             )
             .at(provider.name()),
         ))
     }
 
-    async fn adopt_or_create(&mut self, provider: &dyn Provider, tree: &Arc<Tree>) -> Result<Found, Stop> {
+    async fn adopt_or_create(
+        &mut self,
+        provider: &dyn Provider,
+        tree: &Arc<Tree>,
+    ) -> Result<Found, Stop> {
         let mut tagged = provider.list(&self.subject.key).await?;
         tagged.retain(|deployment| {
-            deployment.revision == self.update.revision && !self.record.condemned.contains(&deployment.id)
+            deployment.revision == self.update.revision
+                && !self.record.condemned.contains(&deployment.id)
         });
-        let best = tagged.into_iter().filter(|deployment| deployment.state != BuildState::Gone).max_by_key(|deployment| {
-            match deployment.state {
+        let best = tagged
+            .into_iter()
+            .filter(|deployment| deployment.state != BuildState::Gone)
+            .max_by_key(|deployment| match deployment.state {
                 BuildState::Ready => 3,
                 BuildState::Building => 2,
                 BuildState::Failed { .. } => 1,
                 BuildState::Gone => 0,
-            }
-        });
+            });
         if let Some(deployment) = best {
             debug!(context.id = %self.subject.key, deployment.id = %deployment.id, "adopted a deployment with this revision's tags");
             return Ok(Found::Adopted(deployment));
         }
-        self.progress.at(BuildingState::Uploading, provider.name(), None);
-        let label = self.job.engine.installation().revision_label(&self.subject.key, self.update.revision);
+        self.progress
+            .at(BuildingState::Uploading, provider.name(), None);
+        let label = self
+            .job
+            .engine
+            .installation()
+            .revision_label(&self.subject.key, self.update.revision);
         let request = CreateRequest {
             key: &self.subject.key,
             revision: self.update.revision,
@@ -275,7 +345,11 @@ impl<'a> Deploy<'a> {
         let give_up_at = Instant::now() + Duration::from_secs(options.timeout_seconds);
         let mut state = deployment.state.clone();
         let mut failed_questions = 0;
-        self.progress.at(BuildingState::Building, provider.name(), Some(&deployment.id));
+        self.progress.at(
+            BuildingState::Building,
+            provider.name(),
+            Some(&deployment.id),
+        );
         loop {
             match state {
                 BuildState::Ready => return Ok(true),
@@ -283,24 +357,34 @@ impl<'a> Deploy<'a> {
                 BuildState::Failed { log_tail } => {
                     let mut trouble = Trouble::new(
                         Failure::Permanent(code::BUILD_FAILED),
-                        format!("the build of {} failed; its log's last lines say why", deployment.id),
+                        format!(
+                            "the build of {} failed; its log's last lines say why",
+                            deployment.id
+                        ),
                     )
                     .at(provider.name());
                     trouble.log_tail = log_tail;
-                    return Err(Stop::Failed(trouble));
+                    return Err(Stop::failed(trouble));
                 }
                 BuildState::Building => {}
             }
-            if self.keeper.floor().is_some_and(|floor| self.update.revision <= floor) {
+            if self
+                .keeper
+                .floor()
+                .is_some_and(|floor| self.update.revision <= floor)
+            {
                 provider.cancel(&deployment.id).await?;
                 return Err(Stop::Superseded(self.keeper.desired()));
             }
             if Instant::now() >= give_up_at {
                 provider.cancel(&deployment.id).await?;
-                let message =
-                    format!("the build of {} did not end within {} s", deployment.id, options.timeout_seconds);
-                return Err(Stop::Failed(
-                    Trouble::new(Failure::Permanent(code::BUILD_TIMEOUT), message).at(provider.name()),
+                let message = format!(
+                    "the build of {} did not end within {} s",
+                    deployment.id, options.timeout_seconds
+                );
+                return Err(Stop::failed(
+                    Trouble::new(Failure::Permanent(code::BUILD_TIMEOUT), message)
+                        .at(provider.name()),
                 ));
             }
             tokio::select! {
@@ -316,7 +400,9 @@ impl<'a> Deploy<'a> {
                 }
                 Err(error) => {
                     failed_questions += 1;
-                    if failed_questions >= FAILED_QUESTIONS || matches!(error.failure, Failure::RateLimited { .. }) {
+                    if failed_questions >= FAILED_QUESTIONS
+                        || matches!(error.failure, Failure::RateLimited { .. })
+                    {
                         // The build may well go on: the next attempt adopts it. Not another provider's to take over.
                         let mut stop = Stop::from(error);
                         if let Stop::Failed(trouble) = &mut stop {
@@ -324,7 +410,10 @@ impl<'a> Deploy<'a> {
                         }
                         return Err(stop);
                     }
-                    debug!(error = &error as &dyn std::error::Error, "a build could not be asked after; asking again");
+                    debug!(
+                        error = &error as &dyn std::error::Error,
+                        "a build could not be asked after; asking again"
+                    );
                     BuildState::Building
                 }
             };
@@ -333,11 +422,17 @@ impl<'a> Deploy<'a> {
 
     pub(super) fn ttl(&self) -> Duration {
         let default = self.job.engine.options().retention.ttl_seconds;
-        self.update.retention.ttl.unwrap_or(Duration::from_secs(default))
+        self.update
+            .retention
+            .ttl
+            .unwrap_or(Duration::from_secs(default))
     }
 
     pub(super) fn keep_revisions(&self) -> NonZeroU32 {
-        self.update.retention.keep_revisions.unwrap_or(self.job.engine.options().retention.keep_revisions)
+        self.update
+            .retention
+            .keep_revisions
+            .unwrap_or(self.job.engine.options().retention.keep_revisions)
     }
 
     pub(super) fn attempts(&self) -> u32 {

@@ -18,11 +18,12 @@ use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use super::{
-    Stop, Trouble,
     deploy::{Deploy, millis},
+    stop::{Stop, Trouble},
 };
 use crate::{
-    BuildState, Deployment, Failure, Live, Outcome, Probe, Provider, ReadyOutcome, Settlement, code, record::Recording,
+    BuildState, Deployment, Failure, Live, Outcome, Probe, Provider, ReadyOutcome, Settlement,
+    code, record::Recording,
 };
 
 /// How often an alias is moved again when it shows another deployment.
@@ -37,19 +38,29 @@ impl Deploy<'_> {
         tree: &Arc<Tree>,
         settings: &str,
     ) -> Result<Option<Settlement>, Stop> {
-        let Some(live) = &self.record.live else { return Ok(None) };
+        let Some(live) = &self.record.live else {
+            return Ok(None);
+        };
         let same = live.tree == tree.digest().to_string() && live.settings == settings;
         // Nothing at or below an accepted end counts as live, whatever became of the end's own run.
-        if !same || self.record.is_ended(live.revision) || self.record.condemned.contains(&live.deployment) {
+        if !same
+            || self.record.is_ended(live.revision)
+            || self.record.condemned.contains(&live.deployment)
+        {
             return Ok(None);
         }
         let wanted = &self.update.routing.providers;
-        let Some(provider) = self.job.engine.provider(&live.provider) else { return Ok(None) };
+        let Some(provider) = self.job.engine.provider(&live.provider) else {
+            return Ok(None);
+        };
         if !wanted.is_empty() && !wanted.contains(provider.name()) {
             return Ok(None);
         }
-        let Some(deployment) =
-            provider.list(&self.subject.key).await?.into_iter().find(|deployment| deployment.id == live.deployment)
+        let Some(deployment) = provider
+            .list(&self.subject.key)
+            .await?
+            .into_iter()
+            .find(|deployment| deployment.id == live.deployment)
         else {
             return Ok(None);
         };
@@ -57,7 +68,11 @@ impl Deploy<'_> {
             return Ok(None);
         }
         self.uploaded = (0, tree.total_bytes());
-        let live = Live { revision: self.update.revision, address: deployment.address.clone(), ..live.clone() };
+        let live = Live {
+            revision: self.update.revision,
+            address: deployment.address.clone(),
+            ..live.clone()
+        };
         self.go_live(&*provider, &deployment, live, true).await
     }
 
@@ -69,25 +84,42 @@ impl Deploy<'_> {
         live: Live,
         unchanged: bool,
     ) -> Result<Option<Settlement>, Stop> {
-        self.progress.at(BuildingState::Probing, provider.name(), Some(&deployment.id));
+        self.progress.at(
+            BuildingState::Probing,
+            provider.name(),
+            Some(&deployment.id),
+        );
         self.probe(provider, deployment).await?;
-        self.timings.built_ms = self.watched_from.take().map_or(0, |from| millis(from.elapsed()));
+        self.timings.built_ms = self
+            .watched_from
+            .take()
+            .map_or(0, |from| millis(from.elapsed()));
         let engine = &self.job.engine;
         let ttl = engine.options().lease.ttl();
-        match engine.insist(&self.job.shutdown, || engine.store().go_live(self.keeper.id(), &live, ttl)).await? {
+        match engine
+            .insist(&self.job.shutdown, || {
+                engine.store().go_live(self.keeper.id(), &live, ttl)
+            })
+            .await?
+        {
             Recording::Recorded => {}
             Recording::Ended(by) => return Err(Stop::Superseded(by)),
             Recording::Condemned => return Ok(None),
             Recording::Lost => return Err(Stop::LeaseLost),
         }
-        let shown = self.show(provider, deployment).await.map_err(|stop| match stop {
-            Stop::Failed(mut trouble) => {
-                trouble.keep_here();
-                Stop::Failed(trouble)
-            }
-            other => other,
-        })?;
-        let Some(removed) = shown else { return Ok(None) };
+        let shown = self
+            .show(provider, deployment)
+            .await
+            .map_err(|stop| match stop {
+                Stop::Failed(mut trouble) => {
+                    trouble.keep_here();
+                    Stop::Failed(trouble)
+                }
+                other => other,
+            })?;
+        let Some(removed) = shown else {
+            return Ok(None);
+        };
         let expires_at = engine.now().saturating_add(self.ttl());
         let outcome = Outcome::Ready(Box::new(ReadyOutcome {
             provider: provider.name().clone(),
@@ -105,7 +137,11 @@ impl Deploy<'_> {
             attempts: self.attempts(),
             replaced: Vec::new(),
         }));
-        Ok(Some(Settlement { outcome, expires_at: Some(expires_at), removed }))
+        Ok(Some(Settlement {
+            outcome,
+            expires_at: Some(expires_at),
+            removed,
+        }))
     }
 
     /// Asks the deployment's own URL until this revision answers well.
@@ -116,7 +152,9 @@ impl Deploy<'_> {
         loop {
             let seen = match provider.probe(deployment, &options.path).await {
                 Ok(Probe::Revision { status }) if (200..400).contains(&status) => return Ok(()),
-                Ok(Probe::Revision { status }) => format!("it answered {} with status {status}", options.path),
+                Ok(Probe::Revision { status }) => {
+                    format!("it answered {} with status {status}", options.path)
+                }
                 Ok(Probe::NotYet { seen }) => seen,
                 Err(error) => error.to_string(),
             };
@@ -126,8 +164,9 @@ impl Deploy<'_> {
                     provider.url(&deployment.address),
                     options.timeout_seconds
                 );
-                return Err(Stop::Failed(
-                    Trouble::new(Failure::Permanent(code::NOT_REACHABLE), message).at(provider.name()),
+                return Err(Stop::failed(
+                    Trouble::new(Failure::Permanent(code::NOT_REACHABLE), message)
+                        .at(provider.name()),
                 ));
             }
             debug!(deployment.id = %deployment.id, "not reachable yet: {seen}");
@@ -140,7 +179,11 @@ impl Deploy<'_> {
     }
 
     /// Moves the alias, makes room, and reads the alias back. `None` where the deployment is gone.
-    async fn show(&self, provider: &dyn Provider, deployment: &Deployment) -> Result<Option<Vec<DeploymentId>>, Stop> {
+    async fn show(
+        &self,
+        provider: &dyn Provider,
+        deployment: &Deployment,
+    ) -> Result<Option<Vec<DeploymentId>>, Stop> {
         let alias = &self.record.alias;
         let mut removed = Vec::new();
         for _ in 0..ALIAS_MOVES {
@@ -153,12 +196,21 @@ impl Deploy<'_> {
             }
             warn!(context.id = %self.subject.key, "the alias shows another deployment; it is moved again");
         }
-        let message = format!("the alias did not stay at {} after {ALIAS_MOVES} moves", deployment.id);
-        Err(Stop::Failed(Trouble::new(Failure::Retryable { after: None }, message).at(provider.name())))
+        let message = format!(
+            "the alias did not stay at {} after {ALIAS_MOVES} moves",
+            deployment.id
+        );
+        Err(Stop::failed(
+            Trouble::new(Failure::Retryable { after: None }, message).at(provider.name()),
+        ))
     }
 
     /// Removes the deployments of older revisions beyond those to keep.
-    async fn make_room(&self, provider: &dyn Provider, live: &Deployment) -> Result<Vec<DeploymentId>, Stop> {
+    async fn make_room(
+        &self,
+        provider: &dyn Provider,
+        live: &Deployment,
+    ) -> Result<Vec<DeploymentId>, Stop> {
         let mut older = provider.list(&self.subject.key).await?;
         older.retain(|deployment| {
             deployment.id != live.id

@@ -14,17 +14,17 @@
 //! changes the provider comes after the release of the lease.
 
 mod cleanup;
+mod conclude;
 mod deploy;
 mod go_live;
 mod progress;
 mod reject;
 mod results;
+mod stop;
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use foreshow_contract::{
-    AttemptReport, ContextEvent, ContextUpdated, FailureCode, FailureReport, IncomingEvent, Ordinal, ProviderName,
-};
+use foreshow_contract::{ContextEvent, ContextUpdated, IncomingEvent};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, sleep_until},
@@ -32,12 +32,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use self::stop::{Stop, Trouble};
 use crate::{
-    Claim, Claimed, ContextRecord, DeadLetterReason, Delay, Delivery, Failure, Outcome, ProviderError, Settlement, Settling,
+    Claim, Claimed, ContextRecord, DeadLetterReason, Delivery, Failure, Outcome, Settlement,
+    Settling,
     lease::{Keeper, LeaseLost},
-    outcome::{Subject, with_attempt},
+    outcome::Subject,
     ports::QuotaMember,
-    retry::{self, Next},
+    retry::Next,
     worker::{Engine, ShuttingDown},
 };
 
@@ -49,86 +51,12 @@ pub(crate) struct Job {
     pub(crate) shutdown: CancellationToken,
 }
 
-/// Why work under a lease stopped.
-#[derive(Debug)]
-pub(crate) enum Stop {
-    /// Claim again.
-    LeaseLost,
-    /// Hand over to another replica.
-    ShuttingDown,
-    /// Something newer won.
-    Superseded(Ordinal),
-    /// It failed; whether for good is the retry policy's to say.
-    Failed(Box<Trouble>),
-}
-
-impl From<ShuttingDown> for Stop {
-    fn from(_: ShuttingDown) -> Self {
-        Self::ShuttingDown
-    }
-}
-
-impl From<LeaseLost> for Stop {
-    fn from(_: LeaseLost) -> Self {
-        Self::LeaseLost
-    }
-}
-
-/// A failure with everything that a report of it tells.
-#[derive(Clone, Debug)]
-pub(crate) struct Trouble {
-    pub(crate) failure: Failure,
-    pub(crate) provider: Option<ProviderName>,
-    pub(crate) message: String,
-    pub(crate) log_tail: Vec<String>,
-}
-
-impl Trouble {
-    pub(crate) fn new(failure: Failure, message: impl Into<String>) -> Box<Self> {
-        Box::new(Self { failure, provider: None, message: message.into(), log_tail: Vec::new() })
-    }
-
-    pub(crate) fn at(mut self: Box<Self>, provider: &ProviderName) -> Box<Self> {
-        self.provider = Some(provider.clone());
-        self
-    }
-
-    /// Keeps the job at its provider: what was started there is to be adopted, not started again elsewhere.
-    pub(crate) fn keep_here(&mut self) {
-        if self.failure == Failure::ProviderDown {
-            self.failure = Failure::Retryable { after: None };
-        }
-    }
-
-    fn report(&self, number: NonZeroU32, at: foreshow_contract::Timestamp) -> AttemptReport {
-        AttemptReport {
-            number: number.get(),
-            at,
-            provider: self.provider.clone(),
-            code: FailureCode::from(self.failure.code()),
-            message: self.message.clone(),
-        }
-    }
-}
-
-impl From<ProviderError> for Stop {
-    fn from(error: ProviderError) -> Self {
-        let mut message = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            message = format!("{message}: {cause}");
-            source = cause.source();
-        }
-        Self::Failed(Trouble::new(error.failure, message).at(&error.provider))
-    }
-}
-
 /// What a delivery asks for.
 enum Wish<'a> {
     Deploy(&'a ContextUpdated),
     CleanUp,
     /// Its code panicked too often: settle as failed, without running it again.
-    GiveUp(Box<Trouble>),
+    GiveUp(Trouble),
 }
 
 impl Job {
@@ -143,7 +71,11 @@ impl Job {
             ContextEvent::Updated(update) => self.drive(&incoming, Wish::Deploy(update)).await,
             ContextEvent::Ended(_) => self.drive(&incoming, Wish::CleanUp).await,
             ContextEvent::Touched(touch) => {
-                self.engine.insist(&self.shutdown, || self.engine.store().touch(&touch.key, None)).await?;
+                self.engine
+                    .insist(&self.shutdown, || {
+                        self.engine.store().touch(&touch.key, None)
+                    })
+                    .await?;
                 self.ack().await
             }
         }
@@ -155,9 +87,10 @@ impl Job {
             Failure::Retryable { after: None },
             format!("the worker's own code panicked on this event: {panic}; please report it"),
         );
-        let Ok(incoming) =
-            foreshow_contract::decode(self.delivery.message.content_type.as_deref(), &self.delivery.message.body)
-        else {
+        let Ok(incoming) = foreshow_contract::decode(
+            self.delivery.message.content_type.as_deref(),
+            &self.delivery.message.body,
+        ) else {
             let reason = DeadLetterReason {
                 code: crate::code::INTERNAL.to_owned(),
                 message: trouble.message.clone(),
@@ -168,7 +101,8 @@ impl Job {
         match self.next(&trouble) {
             Next::Again { after, attempt } => self.delay(after, attempt, Some(&trouble)).await,
             Next::GiveUp { .. } => {
-                let trouble = Trouble::new(Failure::Permanent(crate::code::INTERNAL), trouble.message);
+                let trouble =
+                    Trouble::new(Failure::Permanent(crate::code::INTERNAL), trouble.message);
                 self.drive(&incoming, Wish::GiveUp(trouble)).await
             }
         }
@@ -176,7 +110,9 @@ impl Job {
 
     /// Claims the context, as often as it takes, and does what the store answers.
     async fn drive(&self, incoming: &IncomingEvent, wish: Wish<'_>) -> Result<(), ShuttingDown> {
-        let Some(subject) = &Subject::of(incoming) else { return self.ack().await };
+        let Some(subject) = &Subject::of(incoming) else {
+            return self.ack().await;
+        };
         let digest = match &incoming.event {
             ContextEvent::Updated(update) => update.request_digest(self.engine.installation()),
             // An end has nothing but its name: two of one revision are the same event.
@@ -201,7 +137,11 @@ impl Job {
             };
             claim.owner = self.engine.new_owner();
             let asked_at = Instant::now();
-            match self.engine.insist(&self.shutdown, || self.engine.store().claim(&claim)).await? {
+            match self
+                .engine
+                .insist(&self.shutdown, || self.engine.store().claim(&claim))
+                .await?
+            {
                 Claimed::Finished(settled) => {
                     debug!(context.id = %subject.key, "{} had ended before; saying so again", subject.ordinal);
                     return self.conclude(subject, event, &settled.outcome, true).await;
@@ -210,7 +150,9 @@ impl Job {
                     debug!(context.id = %subject.key, "{} is superseded by {by}", subject.ordinal);
                     // Most of a storm: superseded at its first delivery, it was never let in anywhere.
                     let may_be_admitted = self.delivery.redelivered;
-                    return self.conclude(subject, event, &Outcome::Superseded { by }, may_be_admitted).await;
+                    return self
+                        .conclude(subject, event, &Outcome::Superseded { by }, may_be_admitted)
+                        .await;
                 }
                 Claimed::Conflict => return self.reject_conflict(subject).await,
                 Claimed::Held { until } => {
@@ -219,7 +161,9 @@ impl Job {
                         let park = Duration::from_millis(options.wait.park_ms);
                         return self.delay(park, self.delivery.attempt, None).await;
                     }
-                    let left = until.saturating_since(self.engine.now()).min(options.lease.ttl());
+                    let left = until
+                        .saturating_since(self.engine.now())
+                        .min(options.lease.ttl());
                     tokio::select! {
                         () = watch.changed() => {}
                         // A moment after the lease's end, so that the question does not come just before it.
@@ -238,7 +182,9 @@ impl Job {
                         &options.lease,
                     );
                     match self.work(subject, keeper, &record, &wish, asked_at).await? {
-                        Worked::Settled(outcome) => return self.conclude(subject, event, &outcome, true).await,
+                        Worked::Settled(outcome) => {
+                            return self.conclude(subject, event, &outcome, true).await;
+                        }
                         Worked::HandedOn => return Ok(()),
                         Worked::LeaseLost => warn!(
                             context.id = %subject.key,
@@ -262,17 +208,20 @@ impl Job {
         let store = self.engine.store();
         let stopped = match wish {
             Wish::Deploy(update) => {
-                let deploy = deploy::Deploy::new(self, subject, update, &keeper, record, granted_at);
+                let deploy =
+                    deploy::Deploy::new(self, subject, update, &keeper, record, granted_at);
                 keeper.hold(deploy.run()).await
             }
             Wish::CleanUp => keeper.hold(self.clean_up(subject)).await,
-            Wish::GiveUp(trouble) => Ok(Err(Stop::Failed(trouble.clone()))),
+            Wish::GiveUp(trouble) => Ok(Err(Stop::failed(trouble.clone()))),
         };
         let settlement = match stopped.unwrap_or_else(|lost| Err(lost.into())) {
             Ok(settlement) => settlement,
-            Err(Stop::Superseded(by)) => {
-                Settlement { outcome: Outcome::Superseded { by }, expires_at: None, removed: Vec::new() }
-            }
+            Err(Stop::Superseded(by)) => Settlement {
+                outcome: Outcome::Superseded { by },
+                expires_at: None,
+                removed: Vec::new(),
+            },
             Err(Stop::LeaseLost) => return Ok(Worked::LeaseLost),
             Err(Stop::ShuttingDown) => {
                 let lease = keeper.finish();
@@ -288,9 +237,13 @@ impl Job {
                     info!(context.id = %subject.key, attempt = self.delivery.attempt, after_ms = after.as_millis(),
                         "{} is tried again later: {}", subject.ordinal, trouble.message);
                     let lease = keeper.finish();
-                    self.engine.insist(&self.shutdown, || store.release(&lease)).await?;
+                    self.engine
+                        .insist(&self.shutdown, || store.release(&lease))
+                        .await?;
                     let build = QuotaMember::Build(subject.key.clone(), subject.ordinal.revision);
-                    self.engine.insist(&self.shutdown, || store.leave(&build)).await?;
+                    self.engine
+                        .insist(&self.shutdown, || store.leave(&build))
+                        .await?;
                     self.delay(after, attempt, Some(&trouble)).await?;
                     return Ok(Worked::HandedOn);
                 }
@@ -298,113 +251,29 @@ impl Job {
                     if record.live.is_none() && matches!(wish, Wish::Deploy(_)) {
                         // Under the lease: nobody else is let in for this context meanwhile.
                         let place = QuotaMember::LivePreview(subject.key.clone());
-                        self.engine.insist(&self.shutdown, || store.leave(&place)).await?;
+                        self.engine
+                            .insist(&self.shutdown, || store.leave(&place))
+                            .await?;
                     }
-                    Settlement { outcome: self.failed(&trouble, code), expires_at: None, removed: Vec::new() }
+                    Settlement {
+                        outcome: self.failed(&trouble, code),
+                        expires_at: None,
+                        removed: Vec::new(),
+                    }
                 }
             },
         };
-        let settling = keeper.hold(self.engine.insist(&self.shutdown, || store.settle(keeper.id(), &settlement))).await;
+        let settling = keeper
+            .hold(
+                self.engine
+                    .insist(&self.shutdown, || store.settle(keeper.id(), &settlement)),
+            )
+            .await;
         match settling {
             Ok(Ok(Settling::Settled { outcome })) => Ok(Worked::Settled(outcome)),
             Ok(Ok(Settling::Lost)) | Err(LeaseLost) => Ok(Worked::LeaseLost),
             Ok(Err(shutting_down)) => Err(shutting_down),
         }
-    }
-
-    /// Publishes how the event ended, keeps a dead letter of what failed, and acknowledges.
-    async fn conclude(
-        &self,
-        subject: &Subject,
-        event: &ContextEvent,
-        outcome: &Outcome,
-        may_be_admitted: bool,
-    ) -> Result<(), ShuttingDown> {
-        let results = results::of(subject, outcome, &self.engine);
-        self.engine.insist(&self.shutdown, || self.engine.broker().publish_results(&results)).await?;
-        if let ContextEvent::Updated(update) = event {
-            let build = QuotaMember::Build(subject.key.clone(), subject.ordinal.revision);
-            if may_be_admitted {
-                self.engine.insist(&self.shutdown, || self.engine.store().leave(&build)).await?;
-            }
-            // What failed keeps its bundle: a dead letter may be replayed.
-            if let (foreshow_contract::Content::Bundle(bundle), false) =
-                (&update.content, matches!(outcome, Outcome::Failed { .. }))
-            {
-                self.engine
-                    .insist(&self.shutdown, || self.engine.bundles().release(bundle, &update.key, update.revision))
-                    .await?;
-            }
-        }
-        match outcome {
-            Outcome::Ready(ready) => {
-                info!(context.id = %subject.key, revision = %subject.ordinal.revision, unchanged = ready.unchanged,
-                    "preview of {} is ready", subject.key);
-            }
-            Outcome::Failed { report } => {
-                warn!(context.id = %subject.key, revision = %subject.ordinal.revision, code = %report.code,
-                    "preview of {} failed: {}", subject.key, report.message);
-                let reason = DeadLetterReason {
-                    code: report.code.to_string(),
-                    message: report.message.clone(),
-                    attempts: report.attempts.clone(),
-                };
-                return self.dead_letter(&reason).await;
-            }
-            Outcome::Removed => info!(context.id = %subject.key, "{} was ended and cleaned up", subject.key),
-            Outcome::Superseded { .. } => {}
-        }
-        self.ack().await
-    }
-
-    fn next(&self, trouble: &Trouble) -> Next {
-        let Delivery { attempt, accepted_at, .. } = &self.delivery;
-        let options = &self.engine.options().retry;
-        self.engine.with_rng(|rng| retry::next(&trouble.failure, *attempt, *accepted_at, self.engine.now(), options, rng))
-    }
-
-    fn failed(&self, trouble: &Trouble, code: &'static str) -> Outcome {
-        let now = self.engine.now();
-        let report = FailureReport {
-            code: FailureCode::from(code),
-            message: trouble.message.clone(),
-            provider: trouble.provider.clone(),
-            attempts: with_attempt(&self.delivery.history, trouble.report(self.delivery.attempt, now)),
-            log_tail: trouble.log_tail.clone(),
-        };
-        Outcome::Failed { report: Box::new(report) }
-    }
-
-    async fn delay(
-        &self,
-        after: Duration,
-        attempt: NonZeroU32,
-        trouble: Option<&Trouble>,
-    ) -> Result<(), ShuttingDown> {
-        let history = match trouble {
-            Some(trouble) => {
-                with_attempt(&self.delivery.history, trouble.report(self.delivery.attempt, self.engine.now()))
-            }
-            None => self.delivery.history.clone(),
-        };
-        let delay = Delay { after, attempt, history };
-        self.engine.insist(&self.shutdown, || self.engine.broker().delay(&self.delivery, delay.clone())).await
-    }
-
-    async fn dead_letter(&self, reason: &DeadLetterReason) -> Result<(), ShuttingDown> {
-        self.engine.insist(&self.shutdown, || self.engine.broker().dead_letter(&self.delivery, reason)).await
-    }
-
-    async fn ack(&self) -> Result<(), ShuttingDown> {
-        self.engine.insist(&self.shutdown, || self.engine.broker().ack(&self.delivery.receipt)).await
-    }
-
-    /// Gives the delivery back. Where that fails, it comes back once this consumer is gone.
-    async fn give_back(&self) -> Result<(), ShuttingDown> {
-        if let Err(error) = self.engine.broker().requeue(&self.delivery.receipt).await {
-            debug!(error = &error as &dyn std::error::Error, "a delivery was not given back; it follows its consumer");
-        }
-        Err(ShuttingDown)
     }
 }
 

@@ -31,14 +31,26 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn start(engine: Engine, subject: Subject) -> Self {
-        let (steps, receiver) =
-            watch::channel(Step { state: BuildingState::Preparing, provider: None, deployment: None });
+        let (steps, receiver) = watch::channel(Step {
+            state: BuildingState::Preparing,
+            provider: None,
+            deployment: None,
+        });
         let teller = tokio::spawn(tell(engine, subject, receiver)).abort_handle();
         Self { steps, teller }
     }
 
-    pub(super) fn at(&self, state: BuildingState, provider: &ProviderName, deployment: Option<&DeploymentId>) {
-        let step = Step { state, provider: Some(provider.clone()), deployment: deployment.cloned() };
+    pub(super) fn at(
+        &self,
+        state: BuildingState,
+        provider: &ProviderName,
+        deployment: Option<&DeploymentId>,
+    ) {
+        let step = Step {
+            state,
+            provider: Some(provider.clone()),
+            deployment: deployment.cloned(),
+        };
         self.steps.send_if_modified(|current| {
             let modified = *current != step;
             *current = step;
@@ -65,7 +77,10 @@ async fn tell(engine: Engine, subject: Subject, mut steps: watch::Receiver<Step>
         }
         let result = results::building(&subject, &step, engine.now());
         if let Err(error) = engine.broker().publish_results(&[result]).await {
-            debug!(error = &error as &dyn std::error::Error, "progress was not published");
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "progress was not published"
+            );
         }
         if steps.changed().await.is_err() {
             return;

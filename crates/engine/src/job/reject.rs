@@ -11,7 +11,11 @@ impl Job {
     pub(super) async fn reject(&self, rejection: &Rejection) -> Result<(), ShuttingDown> {
         warn!(code = %rejection.code, path = rejection.path.as_deref(), "an event was rejected: {}", rejection.message);
         let results = [results::rejected(rejection, self.engine.now())];
-        self.engine.insist(&self.shutdown, || self.engine.broker().publish_results(&results)).await?;
+        self.engine
+            .insist(&self.shutdown, || {
+                self.engine.broker().publish_results(&results)
+            })
+            .await?;
         let reason = DeadLetterReason {
             code: rejection.code.to_string(),
             message: rejection.message.clone(),

@@ -1,8 +1,8 @@
 //! Outcomes as results: addresses become URLs, and every repeat gets the same id.
 
 use foreshow_contract::{
-    Building, EventKind, Failed, OrdinalKind, Ready, Rejection, RemovalReason, Removed, ResultBody, ResultEvent, Superseded,
-    Timestamp,
+    Building, EventKind, Failed, OrdinalKind, Ready, Rejection, RemovalReason, Removed, ResultBody,
+    ResultEvent, Superseded, Timestamp,
 };
 
 use super::progress::Step;
@@ -34,9 +34,21 @@ pub(super) fn of(subject: &Subject, outcome: &Outcome, engine: &Engine) -> Vec<R
                 estimated_cost: None,
             })
         }
-        Outcome::Failed { report } => ResultBody::Failed(Failed { key, revision, error: (**report).clone() }),
-        Outcome::Removed => ResultBody::Removed(Removed { key, revision, reason: RemovalReason::Ended }),
-        Outcome::Superseded { by } => ResultBody::Superseded(Superseded { key, revision, winner: *by }),
+        Outcome::Failed { report } => ResultBody::Failed(Failed {
+            key,
+            revision,
+            error: (**report).clone(),
+        }),
+        Outcome::Removed => ResultBody::Removed(Removed {
+            key,
+            revision,
+            reason: RemovalReason::Ended,
+        }),
+        Outcome::Superseded { by } => ResultBody::Superseded(Superseded {
+            key,
+            revision,
+            winner: *by,
+        }),
     };
     let kind = match subject.ordinal.kind {
         OrdinalKind::Update => EventKind::Update,
@@ -46,8 +58,17 @@ pub(super) fn of(subject: &Subject, outcome: &Outcome, engine: &Engine) -> Vec<R
     let mut results = vec![result(subject, kind, end, now)];
     if let Outcome::Ready(ready) = outcome {
         results.extend(ready.replaced.iter().map(|&revision| {
-            let removed = Removed { key: subject.key.clone(), revision, reason: RemovalReason::Replaced };
-            result(subject, EventKind::Update, ResultBody::Removed(removed), now)
+            let removed = Removed {
+                key: subject.key.clone(),
+                revision,
+                reason: RemovalReason::Replaced,
+            };
+            result(
+                subject,
+                EventKind::Update,
+                ResultBody::Removed(removed),
+                now,
+            )
         }));
     }
     results
@@ -63,7 +84,12 @@ pub(super) fn building(subject: &Subject, step: &Step, now: Timestamp) -> Result
         provider: step.provider.clone(),
         deployment_id: step.deployment.clone(),
     };
-    result(subject, EventKind::Update, ResultBody::Building(building), now)
+    result(
+        subject,
+        EventKind::Update,
+        ResultBody::Building(building),
+        now,
+    )
 }
 
 /// That an event could not be taken.

@@ -22,7 +22,11 @@ pub trait Broker: Send + Sync + 'static {
     async fn publish_event(&self, message: Message) -> Result<(), BrokerError>;
 
     /// Starts consuming `queue` with at most `prefetch` deliveries out at once.
-    async fn consume(&self, queue: Queue, prefetch: NonZeroU32) -> Result<Box<dyn Deliveries>, BrokerError>;
+    async fn consume(
+        &self,
+        queue: Queue,
+        prefetch: NonZeroU32,
+    ) -> Result<Box<dyn Deliveries>, BrokerError>;
 
     /// Publishes results in order, each confirmed and not returned.
     async fn publish_results(&self, results: &[ResultEvent]) -> Result<(), BrokerError>;
@@ -38,7 +42,11 @@ pub trait Broker: Send + Sync + 'static {
     async fn delay(&self, delivery: &Delivery, delay: Delay) -> Result<(), BrokerError>;
 
     /// Keeps a copy among the dead letters, with the reason and everything a replay needs, then acknowledges.
-    async fn dead_letter(&self, delivery: &Delivery, reason: &DeadLetterReason) -> Result<(), BrokerError>;
+    async fn dead_letter(
+        &self,
+        delivery: &Delivery,
+        reason: &DeadLetterReason,
+    ) -> Result<(), BrokerError>;
 
     /// Results from now on that match `filter`. Nothing published after this returns is missed while the
     /// subscription is read reasonably fast.
@@ -95,8 +103,14 @@ impl Queue {
     pub fn for_routing_key(key: &str) -> Option<Self> {
         let mut words = key.splitn(3, '.');
         match (words.next(), words.next(), words.next()) {
-            (Some("context"), Some("updated" | "touched"), Some(tenant)) if !tenant.contains('.') => Some(Self::Deploy),
-            (Some("context"), Some("ended"), Some(tenant)) if !tenant.contains('.') => Some(Self::Cleanup),
+            (Some("context"), Some("updated" | "touched"), Some(tenant))
+                if !tenant.contains('.') =>
+            {
+                Some(Self::Deploy)
+            }
+            (Some("context"), Some("ended"), Some(tenant)) if !tenant.contains('.') => {
+                Some(Self::Cleanup)
+            }
             _ => None,
         }
     }
@@ -180,9 +194,16 @@ impl ResultFilter {
     /// Whether the result is wanted.
     pub fn matches(&self, result: &ResultEvent) -> bool {
         let key = result.key();
-        self.outcome.is_none_or(|outcome| outcome == result.outcome())
-            && self.tenant.as_ref().is_none_or(|tenant| key.as_ref().is_some_and(|key| key.tenant == *tenant))
-            && self.context.as_ref().is_none_or(|context| key.as_ref().is_some_and(|key| key.context == *context))
+        self.outcome
+            .is_none_or(|outcome| outcome == result.outcome())
+            && self
+                .tenant
+                .as_ref()
+                .is_none_or(|tenant| key.as_ref().is_some_and(|key| key.tenant == *tenant))
+            && self
+                .context
+                .as_ref()
+                .is_none_or(|context| key.as_ref().is_some_and(|key| key.context == *context))
     }
 }
 
@@ -208,7 +229,9 @@ pub enum BrokerError {
         routing_key: String,
     },
     /// The message is larger than the broker takes.
-    #[error("a message of {size_bytes} bytes is over the limit of {limit_bytes}; send the files as a bundle")]
+    #[error(
+        "a message of {size_bytes} bytes is over the limit of {limit_bytes}; send the files as a bundle"
+    )]
     TooLarge {
         /// Its size.
         size_bytes: u64,

@@ -13,7 +13,12 @@ pub trait Bundles: Send + Sync + 'static {
 
     /// The event that named this bundle has ended for good: nobody will ask for it in that event's name again.
     /// Idempotent. A bundle that other events still name is kept.
-    async fn release(&self, bundle: &BundleRef, key: &ContextKey, revision: Revision) -> Result<(), BundlesError>;
+    async fn release(
+        &self,
+        bundle: &BundleRef,
+        key: &ContextKey,
+        revision: Revision,
+    ) -> Result<(), BundlesError>;
 }
 
 /// Why a bundle could not be had.

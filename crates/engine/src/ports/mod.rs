@@ -10,14 +10,16 @@ mod provider;
 mod store;
 
 pub use broker::{
-    Broker, BrokerError, DeadLetterReason, Delay, Deliveries, Delivery, Message, Queue, Receipt, ResultFilter, Results,
+    Broker, BrokerError, DeadLetterReason, Delay, Deliveries, Delivery, Message, Queue, Receipt,
+    ResultFilter, Results,
 };
 pub use bundles::{Bundles, BundlesError};
 pub use clock::Clock;
 pub use provider::{
-    Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Probe, Provider, ProviderError,
+    Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Probe, Provider,
+    ProviderError,
 };
 pub use store::{
-    Admission, AdmitRequest, Claim, Claimed, ContextSummary, HistoryEntry, Place, QuotaMember, QuotaSet, Renewal, Settlement, Settling, Store,
-    StoreError, Watch,
+    Admission, AdmitRequest, Claim, Claimed, ContextSummary, HistoryEntry, Place, QuotaMember,
+    QuotaSet, Renewal, Settlement, Settling, Store, StoreError, Watch,
 };

@@ -2,7 +2,9 @@ use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use foreshow_bundle::Tree;
-use foreshow_contract::{App, ContextKey, DeploymentId, Framework, HostLabel, ProviderName, Revision, Secret};
+use foreshow_contract::{
+    App, ContextKey, DeploymentId, Framework, HostLabel, ProviderName, Revision, Secret,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,7 +49,8 @@ pub trait Provider: Send + Sync + 'static {
     async fn alias(&self, alias: &HostLabel) -> Result<Option<DeploymentId>, ProviderError>;
 
     /// Points the alias at the deployment; `false` where the deployment is gone.
-    async fn move_alias(&self, alias: &HostLabel, to: &DeploymentId) -> Result<bool, ProviderError>;
+    async fn move_alias(&self, alias: &HostLabel, to: &DeploymentId)
+    -> Result<bool, ProviderError>;
 
     /// Asks the deployment's own URL and tells who answered.
     async fn probe(&self, deployment: &Deployment, path: &str) -> Result<Probe, ProviderError>;

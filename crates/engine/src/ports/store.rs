@@ -1,11 +1,16 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use async_trait::async_trait;
-use foreshow_contract::{ContextKey, DeploymentId, HostLabel, Ordinal, OutcomeKind, Revision, TenantId, Timestamp};
+use foreshow_contract::{
+    ContextKey, DeploymentId, HostLabel, Ordinal, OutcomeKind, Revision, TenantId, Timestamp,
+};
 
 use crate::{
     outcome::Outcome,
-    record::{ContextRecord, GoLive, Lease, LeaseId, Live, Owner, Recording, RecordedDeployment, SettledOutcome},
+    record::{
+        ContextRecord, GoLive, Lease, LeaseId, Live, Owner, RecordedDeployment, Recording,
+        SettledOutcome,
+    },
 };
 
 /// Keeps what workers must agree on: each context's record, and the tenants' quota sets.
@@ -25,20 +30,37 @@ pub trait Store: Send + Sync + 'static {
     async fn renew(&self, lease: &LeaseId, ttl: Duration) -> Result<Renewal, StoreError>;
 
     /// Writes down the deployment that works on the lease's revision, under the fence.
-    async fn record_deployment(&self, lease: &LeaseId, deployment: &RecordedDeployment) -> Result<Recording, StoreError>;
+    async fn record_deployment(
+        &self,
+        lease: &LeaseId,
+        deployment: &RecordedDeployment,
+    ) -> Result<Recording, StoreError>;
 
     /// Writes down, under the fence, what goes live now. It also renews the lease.
-    async fn go_live(&self, lease: &LeaseId, live: &Live, ttl: Duration) -> Result<GoLive, StoreError>;
+    async fn go_live(
+        &self,
+        lease: &LeaseId,
+        live: &Live,
+        ttl: Duration,
+    ) -> Result<GoLive, StoreError>;
 
     /// Records how the event ended and releases the lease, in one step under the fence.
-    async fn settle(&self, lease: &LeaseId, settlement: &Settlement) -> Result<Settling, StoreError>;
+    async fn settle(
+        &self,
+        lease: &LeaseId,
+        settlement: &Settlement,
+    ) -> Result<Settling, StoreError>;
 
     /// Gives the lease back with nothing decided. A lease that is lost already is left alone.
     async fn release(&self, lease: &LeaseId) -> Result<(), StoreError>;
 
     /// Prolongs a live context's retention to `ttl` from now (its own last `ttl` where `None`), never shortening it.
     /// `None` where there is nothing to prolong, else the new expiry.
-    async fn touch(&self, key: &ContextKey, ttl: Option<Duration>) -> Result<Option<Timestamp>, StoreError>;
+    async fn touch(
+        &self,
+        key: &ContextKey,
+        ttl: Option<Duration>,
+    ) -> Result<Option<Timestamp>, StoreError>;
 
     /// Lets a revision in, against the tenant's limits; idempotent by context and revision.
     async fn admit(&self, request: &AdmitRequest) -> Result<Admission, StoreError>;
@@ -53,19 +75,35 @@ pub trait Store: Send + Sync + 'static {
     async fn context(&self, key: &ContextKey) -> Result<Option<ContextRecord>, StoreError>;
 
     /// Every context, of one tenant or of all, newest change first.
-    async fn contexts(&self, tenant: Option<&TenantId>, limit: u32) -> Result<Vec<ContextSummary>, StoreError>;
+    async fn contexts(
+        &self,
+        tenant: Option<&TenantId>,
+        limit: u32,
+    ) -> Result<Vec<ContextSummary>, StoreError>;
 
     /// How the event of this ordinal ended, if that is still remembered.
-    async fn outcome(&self, key: &ContextKey, ordinal: Ordinal) -> Result<Option<SettledOutcome>, StoreError>;
+    async fn outcome(
+        &self,
+        key: &ContextKey,
+        ordinal: Ordinal,
+    ) -> Result<Option<SettledOutcome>, StoreError>;
 
     /// The context whose alias this label is.
     async fn resolve_alias(&self, alias: &HostLabel) -> Result<Option<ContextKey>, StoreError>;
 
     /// Contexts whose retention has run out, oldest first, with the live revision that was seen.
-    async fn expired(&self, now: Timestamp, limit: u32) -> Result<Vec<(ContextKey, Revision)>, StoreError>;
+    async fn expired(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(ContextKey, Revision)>, StoreError>;
 
     /// What happened last, newest first.
-    async fn history(&self, key: Option<&ContextKey>, limit: u32) -> Result<Vec<HistoryEntry>, StoreError>;
+    async fn history(
+        &self,
+        key: Option<&ContextKey>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, StoreError>;
 
     /// Watches a context for changes that a waiter cares about: a release, a newer acceptance.
     ///

@@ -9,7 +9,10 @@ use crate::Claim;
 const TTL: Duration = Duration::from_secs(15);
 
 fn key() -> ContextKey {
-    ContextKey { tenant: TenantId::try_new("acme").unwrap(), context: ContextId::try_new("ctx-42").unwrap() }
+    ContextKey {
+        tenant: TenantId::try_new("acme").unwrap(),
+        context: ContextId::try_new("ctx-42").unwrap(),
+    }
 }
 
 fn rev(n: u64) -> Revision {
@@ -33,18 +36,30 @@ fn claim(ordinal: Ordinal, owner: &str) -> Claim {
         key: key(),
         ordinal,
         digest: "same".to_owned(),
-        alias: "ctx-42-aaaaaaaaaaaaaaaaaaaaaaaaaa".parse::<HostLabel>().unwrap(),
+        alias: "ctx-42-aaaaaaaaaaaaaaaaaaaaaaaaaa"
+            .parse::<HostLabel>()
+            .unwrap(),
         owner: Owner::new(owner),
         ttl: TTL,
     }
 }
 
 fn lease(claim: &Claim, fence: u64) -> LeaseId {
-    LeaseId { key: claim.key.clone(), ordinal: claim.ordinal, owner: claim.owner.clone(), fence }
+    LeaseId {
+        key: claim.key.clone(),
+        ordinal: claim.ordinal,
+        owner: claim.owner.clone(),
+        fence,
+    }
 }
 
 /// Claims and expects a grant.
-fn granted(record: &mut Option<ContextRecord>, ordinal: Ordinal, owner: &str, now: Timestamp) -> LeaseId {
+fn granted(
+    record: &mut Option<ContextRecord>,
+    ordinal: Ordinal,
+    owner: &str,
+    now: Timestamp,
+) -> LeaseId {
     let claim = claim(ordinal, owner);
     match ContextRecord::claim(record, &claim, None, now) {
         ClaimAnswer::Granted(fence) => lease(&claim, fence),
@@ -68,7 +83,10 @@ fn live(revision: u64, deployment: &str) -> Live {
 }
 
 fn deployment(id: &str) -> RecordedDeployment {
-    RecordedDeployment { provider: ProviderName::from("fake"), deployment: DeploymentId::from(id) }
+    RecordedDeployment {
+        provider: ProviderName::from("fake"),
+        deployment: DeploymentId::from(id),
+    }
 }
 
 #[test]
@@ -82,9 +100,19 @@ fn an_older_revision_is_stale_once_a_newer_was_accepted() {
 fn the_revision_under_the_lease_is_held_whatever_is_desired() {
     let record = &mut None;
     let _working = granted(record, update(1), "a", at(0));
-    assert!(matches!(ask(record, update(2), at(1)), ClaimAnswer::Held(_)));
-    assert!(matches!(ask(record, update(1), at(2)), ClaimAnswer::Held(_)), "a duplicate of what is being built waits along");
-    assert_eq!(ask(record, update(1), at(16)), ClaimAnswer::Stale(update(2)), "and is stale once the lease is gone");
+    assert!(matches!(
+        ask(record, update(2), at(1)),
+        ClaimAnswer::Held(_)
+    ));
+    assert!(
+        matches!(ask(record, update(1), at(2)), ClaimAnswer::Held(_)),
+        "a duplicate of what is being built waits along"
+    );
+    assert_eq!(
+        ask(record, update(1), at(16)),
+        ClaimAnswer::Stale(update(2)),
+        "and is stale once the lease is gone"
+    );
 }
 
 #[test]
@@ -101,7 +129,11 @@ fn an_end_raises_the_floor_also_where_a_newer_update_came_first() {
     assert_eq!(ask(record, end(4), at(1)), ClaimAnswer::Stale(update(5)));
     let record = record.as_mut().unwrap();
     assert!(record.is_ended(rev(4)));
-    assert_eq!(record.go_live(&newer, &live(5, "d5"), TTL, at(2)), Recording::Recorded, "revision 5 is above it");
+    assert_eq!(
+        record.go_live(&newer, &live(5, "d5"), TTL, at(2)),
+        Recording::Recorded,
+        "revision 5 is above it"
+    );
 }
 
 #[test]
@@ -110,8 +142,14 @@ fn nothing_at_or_below_the_floor_is_recorded_or_goes_live() {
     let working = granted(record, update(4), "a", at(0));
     assert!(matches!(ask(record, end(4), at(1)), ClaimAnswer::Held(_)));
     let record = record.as_mut().unwrap();
-    assert_eq!(record.record_deployment(&working, &deployment("d4"), at(2)), Recording::Ended(end(4)));
-    assert_eq!(record.go_live(&working, &live(4, "d4"), TTL, at(2)), Recording::Ended(end(4)));
+    assert_eq!(
+        record.record_deployment(&working, &deployment("d4"), at(2)),
+        Recording::Ended(end(4))
+    );
+    assert_eq!(
+        record.go_live(&working, &live(4, "d4"), TTL, at(2)),
+        Recording::Ended(end(4))
+    );
     assert_eq!(record.live, None);
 }
 
@@ -121,9 +159,18 @@ fn a_condemned_deployment_is_neither_adopted_nor_shown() {
     let working = granted(record, update(1), "a", at(0));
     let record = record.as_mut().unwrap();
     record.condemned.push(DeploymentId::from("d1"));
-    assert_eq!(record.record_deployment(&working, &deployment("d1"), at(1)), Recording::Condemned);
-    assert_eq!(record.go_live(&working, &live(1, "d1"), TTL, at(1)), Recording::Condemned);
-    assert_eq!(record.record_deployment(&working, &deployment("d2"), at(1)), Recording::Recorded);
+    assert_eq!(
+        record.record_deployment(&working, &deployment("d1"), at(1)),
+        Recording::Condemned
+    );
+    assert_eq!(
+        record.go_live(&working, &live(1, "d1"), TTL, at(1)),
+        Recording::Condemned
+    );
+    assert_eq!(
+        record.record_deployment(&working, &deployment("d2"), at(1)),
+        Recording::Recorded
+    );
 }
 
 #[test]
@@ -135,8 +182,14 @@ fn a_lost_lease_writes_nothing() {
     let record = record.as_mut().unwrap();
     let before = record.clone();
     assert!(!record.renew(&frozen, TTL, at(17)));
-    assert_eq!(record.record_deployment(&frozen, &deployment("d"), at(17)), Recording::Lost);
-    assert_eq!(record.go_live(&frozen, &live(1, "d"), TTL, at(17)), Recording::Lost);
+    assert_eq!(
+        record.record_deployment(&frozen, &deployment("d"), at(17)),
+        Recording::Lost
+    );
+    assert_eq!(
+        record.go_live(&frozen, &live(1, "d"), TTL, at(17)),
+        Recording::Lost
+    );
     assert!(!record.settle(&frozen, &Outcome::Removed, None, at(17)));
     record.release(&frozen);
     assert_eq!(*record, before);
@@ -163,10 +216,24 @@ fn a_fence_grows_also_when_the_record_was_lost() {
 fn the_same_revision_with_other_content_is_a_conflict() {
     let record = &mut None;
     let _working = granted(record, update(1), "a", at(0));
-    let other = Claim { digest: "other".to_owned(), ..claim(update(1), "b") };
-    assert_eq!(ContextRecord::claim(record, &other, None, at(1)), ClaimAnswer::Conflict);
-    let settled = SettledOutcome { ordinal: update(1), digest: "same".to_owned(), outcome: Outcome::Removed, at: at(2) };
-    assert_eq!(ContextRecord::claim(record, &other, Some(&settled), at(3)), ClaimAnswer::Conflict);
+    let other = Claim {
+        digest: "other".to_owned(),
+        ..claim(update(1), "b")
+    };
+    assert_eq!(
+        ContextRecord::claim(record, &other, None, at(1)),
+        ClaimAnswer::Conflict
+    );
+    let settled = SettledOutcome {
+        ordinal: update(1),
+        digest: "same".to_owned(),
+        outcome: Outcome::Removed,
+        at: at(2),
+    };
+    assert_eq!(
+        ContextRecord::claim(record, &other, Some(&settled), at(3)),
+        ClaimAnswer::Conflict
+    );
     assert_eq!(
         ContextRecord::claim(record, &claim(update(1), "b"), Some(&settled), at(3)),
         ClaimAnswer::Finished(settled.clone())
@@ -177,9 +244,20 @@ fn the_same_revision_with_other_content_is_a_conflict() {
 fn an_update_above_an_end_reopens_the_context() {
     let record = &mut None;
     let ending = granted(record, end(2), "a", at(0));
-    assert!(record.as_mut().unwrap().settle(&ending, &Outcome::Removed, None, at(1)));
+    assert!(
+        record
+            .as_mut()
+            .unwrap()
+            .settle(&ending, &Outcome::Removed, None, at(1))
+    );
     let reopened = granted(record, update(3), "b", at(2));
-    assert_eq!(record.as_mut().unwrap().go_live(&reopened, &live(3, "d3"), TTL, at(3)), Recording::Recorded);
+    assert_eq!(
+        record
+            .as_mut()
+            .unwrap()
+            .go_live(&reopened, &live(3, "d3"), TTL, at(3)),
+        Recording::Recorded
+    );
 }
 
 #[test]
@@ -193,7 +271,10 @@ fn a_touch_prolongs_and_never_shortens() {
     record.expires_at = Some(at(100));
     record.ttl_seconds = Some(99);
     assert_eq!(record.touch(None, at(50)), Some(at(149)));
-    assert_eq!(record.touch(Some(Duration::from_secs(1)), at(51)), Some(at(149)));
+    assert_eq!(
+        record.touch(Some(Duration::from_secs(1)), at(51)),
+        Some(at(149))
+    );
 }
 
 proptest! {

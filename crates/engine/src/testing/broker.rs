@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use crate::{
-    Broker, BrokerError, Clock, DeadLetterReason, Delay, Deliveries, Delivery, Message, Queue, Receipt, ResultFilter,
-    Results,
+    Broker, BrokerError, Clock, DeadLetterReason, Delay, Deliveries, Delivery, Message, Queue,
+    Receipt, ResultFilter, Results,
 };
 
 /// The broker, in memory.
@@ -54,7 +54,14 @@ impl MemoryBroker {
     /// An empty broker that reads this clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let results = broadcast::Sender::new(65_536);
-        Self { shared: Arc::new(Shared { state: Mutex::default(), arrived: Notify::new(), results, clock }) }
+        Self {
+            shared: Arc::new(Shared {
+                state: Mutex::default(),
+                arrived: Notify::new(),
+                results,
+                clock,
+            }),
+        }
     }
 
     /// From now on it fails every call, or answers again.
@@ -76,7 +83,9 @@ impl MemoryBroker {
     /// Messages that are ready, delayed or out: all that has not come to its end.
     pub fn pending(&self) -> usize {
         let state = self.lock();
-        state.ready.values().map(VecDeque::len).sum::<usize>() + state.delayed.len() + state.out.len()
+        state.ready.values().map(VecDeque::len).sum::<usize>()
+            + state.delayed.len()
+            + state.out.len()
     }
 
     /// Gives every delivery that is out back, as the end of a connection does.
@@ -90,13 +99,19 @@ impl MemoryBroker {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ask(&self, operation: &'static str) -> Result<MutexGuard<'_, State>, BrokerError> {
         let state = self.lock();
         if state.down {
-            return Err(BrokerError::Unavailable { operation, source: "the broker is switched off".into() });
+            return Err(BrokerError::Unavailable {
+                operation,
+                source: "the broker is switched off".into(),
+            });
         }
         Ok(state)
     }
@@ -106,7 +121,9 @@ impl MemoryBroker {
 impl Broker for MemoryBroker {
     async fn publish_event(&self, message: Message) -> Result<(), BrokerError> {
         let Some(queue) = Queue::for_routing_key(&message.routing_key) else {
-            return Err(BrokerError::Unroutable { routing_key: message.routing_key });
+            return Err(BrokerError::Unroutable {
+                routing_key: message.routing_key,
+            });
         };
         let waiting = Waiting {
             message,
@@ -115,16 +132,29 @@ impl Broker for MemoryBroker {
             accepted_at: self.shared.clock.now(),
             redelivered: false,
         };
-        self.ask("publish an event")?.ready.entry(queue).or_default().push_back(waiting);
+        self.ask("publish an event")?
+            .ready
+            .entry(queue)
+            .or_default()
+            .push_back(waiting);
         self.shared.arrived.notify_waiters();
         Ok(())
     }
 
-    async fn consume(&self, queue: Queue, prefetch: NonZeroU32) -> Result<Box<dyn Deliveries>, BrokerError> {
+    async fn consume(
+        &self,
+        queue: Queue,
+        prefetch: NonZeroU32,
+    ) -> Result<Box<dyn Deliveries>, BrokerError> {
         let mut state = self.ask("consume a queue")?;
         state.next += 1;
         *state.consumers.entry(queue).or_default() += 1;
-        Ok(Box::new(Consumer { broker: self.clone(), id: state.next, queue, prefetch }))
+        Ok(Box::new(Consumer {
+            broker: self.clone(),
+            id: state.next,
+            queue,
+            prefetch,
+        }))
     }
 
     async fn publish_results(&self, results: &[ResultEvent]) -> Result<(), BrokerError> {
@@ -163,17 +193,25 @@ impl Broker for MemoryBroker {
             redelivered: false,
         };
         if state.out.remove(&delivery.receipt).is_some() {
-            state.delayed.push((Instant::now() + delay.after, delivery.queue, waiting));
+            state
+                .delayed
+                .push((Instant::now() + delay.after, delivery.queue, waiting));
         }
         drop(state);
         self.shared.arrived.notify_waiters();
         Ok(())
     }
 
-    async fn dead_letter(&self, delivery: &Delivery, reason: &DeadLetterReason) -> Result<(), BrokerError> {
+    async fn dead_letter(
+        &self,
+        delivery: &Delivery,
+        reason: &DeadLetterReason,
+    ) -> Result<(), BrokerError> {
         let mut state = self.ask("keep a dead letter")?;
         if state.out.remove(&delivery.receipt).is_some() {
-            state.dead_letters.push((delivery.message.clone(), reason.clone()));
+            state
+                .dead_letters
+                .push((delivery.message.clone(), reason.clone()));
         }
         drop(state);
         self.shared.arrived.notify_waiters();
@@ -182,11 +220,18 @@ impl Broker for MemoryBroker {
 
     async fn subscribe(&self, filter: ResultFilter) -> Result<Box<dyn Results>, BrokerError> {
         drop(self.ask("subscribe to results")?);
-        Ok(Box::new(Subscription { results: self.shared.results.subscribe(), filter }))
+        Ok(Box::new(Subscription {
+            results: self.shared.results.subscribe(),
+            filter,
+        }))
     }
 
     async fn has_consumers(&self, queue: Queue) -> Result<bool, BrokerError> {
-        Ok(self.ask("look for consumers")?.consumers.get(&queue).is_some_and(|consumers| *consumers > 0))
+        Ok(self
+            .ask("look for consumers")?
+            .consumers
+            .get(&queue)
+            .is_some_and(|consumers| *consumers > 0))
     }
 }
 
@@ -208,16 +253,46 @@ impl Consumer {
             let (_, queue, waiting) = delayed.remove(0);
             ready.entry(queue).or_default().push_back(waiting);
         }
-        let held = state.out.keys().filter(|receipt| receipt.consumer == self.id).count();
+        let held = state
+            .out
+            .keys()
+            .filter(|receipt| receipt.consumer == self.id)
+            .count();
         if held < self.prefetch.get() as usize
             && let Some(waiting) = state.ready.entry(self.queue).or_default().pop_front()
         {
             state.next += 1;
-            let receipt = Receipt { consumer: self.id, tag: state.next };
-            state.out.insert(receipt, (self.queue, Waiting { redelivered: true, ..waiting.clone() }));
-            let Waiting { message, attempt, history, accepted_at, redelivered } = waiting;
+            let receipt = Receipt {
+                consumer: self.id,
+                tag: state.next,
+            };
+            state.out.insert(
+                receipt,
+                (
+                    self.queue,
+                    Waiting {
+                        redelivered: true,
+                        ..waiting.clone()
+                    },
+                ),
+            );
+            let Waiting {
+                message,
+                attempt,
+                history,
+                accepted_at,
+                redelivered,
+            } = waiting;
             let queue = self.queue;
-            return Ok(Ok(Delivery { message, queue, attempt, history, accepted_at, redelivered, receipt }));
+            return Ok(Ok(Delivery {
+                message,
+                queue,
+                attempt,
+                history,
+                accepted_at,
+                redelivered,
+                receipt,
+            }));
         }
         Ok(Err(state.delayed.first().map(|(due_at, ..)| *due_at)))
     }
@@ -248,7 +323,12 @@ impl Drop for Consumer {
         if let Some(consumers) = state.consumers.get_mut(&self.queue) {
             *consumers -= 1;
         }
-        let held: Vec<_> = state.out.keys().filter(|receipt| receipt.consumer == self.id).copied().collect();
+        let held: Vec<_> = state
+            .out
+            .keys()
+            .filter(|receipt| receipt.consumer == self.id)
+            .copied()
+            .collect();
         for receipt in held {
             if let Some((queue, waiting)) = state.out.remove(&receipt) {
                 state.ready.entry(queue).or_default().push_back(waiting);
@@ -272,7 +352,10 @@ impl Results for Subscription {
                 Ok(result) if self.filter.matches(&result) => return Ok(result),
                 Ok(_) => {}
                 Err(error) => {
-                    return Err(BrokerError::Unavailable { operation: "read results", source: error.into() });
+                    return Err(BrokerError::Unavailable {
+                        operation: "read results",
+                        source: error.into(),
+                    });
                 }
             }
         }

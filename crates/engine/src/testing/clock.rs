@@ -13,7 +13,10 @@ pub struct PausedClock {
 impl PausedClock {
     /// Starts at a fixed instant: 2026-01-01T00:00:00Z.
     pub fn start() -> Self {
-        Self { began_at: Instant::now(), epoch: Timestamp::from_micros(1_767_225_600_000_000) }
+        Self {
+            began_at: Instant::now(),
+            epoch: Timestamp::from_micros(1_767_225_600_000_000),
+        }
     }
 
     /// How long it has run.

@@ -33,7 +33,12 @@ impl Bundles for NoBundles {
         })
     }
 
-    async fn release(&self, _: &BundleRef, _: &ContextKey, _: Revision) -> Result<(), BundlesError> {
+    async fn release(
+        &self,
+        _: &BundleRef,
+        _: &ContextKey,
+        _: Revision,
+    ) -> Result<(), BundlesError> {
         Ok(())
     }
 }

@@ -9,7 +9,8 @@ use foreshow_contract::{ContextKey, DeploymentId, Framework, HostLabel, Provider
 use tokio::time::Instant;
 
 use crate::{
-    Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Failure, Probe, Provider, ProviderError,
+    Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Failure, Probe,
+    Provider, ProviderError,
 };
 
 /// How the builds of a [`FakeProvider`] go.
@@ -51,15 +52,18 @@ impl Held {
     fn state(&self) -> BuildState {
         match self.build {
             FakeBuild::Ready(after) if self.since.elapsed() >= after => BuildState::Ready,
-            FakeBuild::Failed(after) if self.since.elapsed() >= after => {
-                BuildState::Failed { log_tail: vec!["error: expected `;`".to_owned()] }
-            }
+            FakeBuild::Failed(after) if self.since.elapsed() >= after => BuildState::Failed {
+                log_tail: vec!["error: expected `;`".to_owned()],
+            },
             FakeBuild::Ready(_) | FakeBuild::Failed(_) | FakeBuild::Never => BuildState::Building,
         }
     }
 
     fn seen(&self) -> Deployment {
-        Deployment { state: self.state(), ..self.deployment.clone() }
+        Deployment {
+            state: self.state(),
+            ..self.deployment.clone()
+        }
     }
 }
 
@@ -68,7 +72,9 @@ impl FakeProvider {
     pub fn new(name: &str, build: FakeBuild) -> Self {
         Self {
             name: ProviderName::from(name),
-            capabilities: Capabilities { frameworks: BTreeSet::from([Framework::Static]) },
+            capabilities: Capabilities {
+                frameworks: BTreeSet::from([Framework::Static]),
+            },
             state: Arc::new(Mutex::new(State {
                 build,
                 deployments: BTreeMap::new(),
@@ -111,7 +117,10 @@ impl FakeProvider {
     pub fn shown(&self, alias: &HostLabel) -> Option<u64> {
         let state = self.lock();
         let id = state.aliases.get(alias)?;
-        state.deployments.get(id).map(|held| held.deployment.revision.get())
+        state
+            .deployments
+            .get(id)
+            .map(|held| held.deployment.revision.get())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -120,7 +129,11 @@ impl FakeProvider {
 
     fn call(&self, operation: &'static str) -> Result<MutexGuard<'_, State>, ProviderError> {
         let mut state = self.lock();
-        if let Some(at) = state.failures.iter().position(|(failing, _)| *failing == operation) {
+        if let Some(at) = state
+            .failures
+            .iter()
+            .position(|(failing, _)| *failing == operation)
+        {
             let (_, failure) = state.failures.remove(at);
             return Err(ProviderError {
                 provider: self.name.clone(),
@@ -154,7 +167,12 @@ impl Provider for FakeProvider {
 
     async fn list(&self, key: &ContextKey) -> Result<Vec<Deployment>, ProviderError> {
         let state = self.call("list")?;
-        Ok(state.deployments.values().filter(|held| held.deployment.key == *key).map(Held::seen).collect())
+        Ok(state
+            .deployments
+            .values()
+            .filter(|held| held.deployment.key == *key)
+            .map(Held::seen)
+            .collect())
     }
 
     async fn create(&self, request: CreateRequest<'_>) -> Result<Created, ProviderError> {
@@ -168,16 +186,30 @@ impl Provider for FakeProvider {
             state: BuildState::Building,
             address: Address::new(request.label.as_str()),
         };
-        let held = Held { deployment: deployment.clone(), build: state.build, since: Instant::now() };
+        let held = Held {
+            deployment: deployment.clone(),
+            build: state.build,
+            since: Instant::now(),
+        };
         state.deployments.insert(id, held);
-        state.created.push((request.key.clone(), request.revision.get()));
+        state
+            .created
+            .push((request.key.clone(), request.revision.get()));
         let line = format!("create {}/{}", request.key.context, request.revision);
         state.calls.push(line);
-        Ok(Created { deployment, bytes_uploaded: request.tree.total_bytes(), bytes_reused: 0 })
+        Ok(Created {
+            deployment,
+            bytes_uploaded: request.tree.total_bytes(),
+            bytes_reused: 0,
+        })
     }
 
     async fn status(&self, id: &DeploymentId) -> Result<BuildState, ProviderError> {
-        Ok(self.call("status")?.deployments.get(id).map_or(BuildState::Gone, Held::state))
+        Ok(self
+            .call("status")?
+            .deployments
+            .get(id)
+            .map_or(BuildState::Gone, Held::state))
     }
 
     async fn cancel(&self, id: &DeploymentId) -> Result<(), ProviderError> {
@@ -189,7 +221,10 @@ impl Provider for FakeProvider {
         let mut state = self.call("delete")?;
         if let Some(held) = state.deployments.remove(id) {
             state.aliases.retain(|_, shown| shown != id);
-            let line = format!("delete {}/{}", held.deployment.key.context, held.deployment.revision);
+            let line = format!(
+                "delete {}/{}",
+                held.deployment.key.context, held.deployment.revision
+            );
             state.calls.push(line);
         }
         Ok(())
@@ -199,10 +234,19 @@ impl Provider for FakeProvider {
         Ok(self.call("alias")?.aliases.get(alias).cloned())
     }
 
-    async fn move_alias(&self, alias: &HostLabel, to: &DeploymentId) -> Result<bool, ProviderError> {
+    async fn move_alias(
+        &self,
+        alias: &HostLabel,
+        to: &DeploymentId,
+    ) -> Result<bool, ProviderError> {
         let mut state = self.call("move_alias")?;
-        let Some(held) = state.deployments.get(to) else { return Ok(false) };
-        let line = format!("alias {} shows {}", held.deployment.key.context, held.deployment.revision);
+        let Some(held) = state.deployments.get(to) else {
+            return Ok(false);
+        };
+        let line = format!(
+            "alias {} shows {}",
+            held.deployment.key.context, held.deployment.revision
+        );
         if state.aliases.insert(alias.clone(), to.clone()).as_ref() != Some(to) {
             state.calls.push(line);
         }
@@ -211,9 +255,13 @@ impl Provider for FakeProvider {
 
     async fn probe(&self, deployment: &Deployment, _: &str) -> Result<Probe, ProviderError> {
         let state = self.call("probe")?;
-        Ok(match state.deployments.get(&deployment.id).map(Held::state) {
-            Some(BuildState::Ready) => Probe::Revision { status: 200 },
-            _ => Probe::NotYet { seen: "the provider's own 404 page".to_owned() },
-        })
+        Ok(
+            match state.deployments.get(&deployment.id).map(Held::state) {
+                Some(BuildState::Ready) => Probe::Revision { status: 200 },
+                _ => Probe::NotYet {
+                    seen: "the provider's own 404 page".to_owned(),
+                },
+            },
+        )
     }
 }

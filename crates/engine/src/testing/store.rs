@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use foreshow_contract::{ContextKey, HostLabel, Ordinal, Revision, TenantId, Timestamp};
 
 use crate::{
-    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, Lease, LeaseId, Live, Outcome,
-    QuotaMember, QuotaSet, RecordedDeployment, Renewal, Settlement, Settling, Store, StoreError, Watch,
+    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, Lease, LeaseId,
+    Live, Outcome, QuotaMember, QuotaSet, RecordedDeployment, Renewal, Settlement, Settling, Store,
+    StoreError, Watch,
     notices::{Notice, NoticeBoard},
     ports::HistoryEntry,
     record::{ClaimAnswer, GoLive, Recording, SettledOutcome},
@@ -35,7 +36,11 @@ struct State {
 impl MemoryStore {
     /// An empty store that reads this clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { state: Arc::default(), board: NoticeBoard::default(), clock }
+        Self {
+            state: Arc::default(),
+            board: NoticeBoard::default(),
+            clock,
+        }
     }
 
     /// From now on it fails every call, or answers again.
@@ -66,7 +71,10 @@ impl MemoryStore {
     fn ask(&self, operation: &'static str) -> Result<MutexGuard<'_, State>, StoreError> {
         let state = self.lock();
         if state.down {
-            return Err(StoreError { operation, source: "the store is switched off".into() });
+            return Err(StoreError {
+                operation,
+                source: "the store is switched off".into(),
+            });
         }
         Ok(state)
     }
@@ -77,7 +85,11 @@ impl Store for MemoryStore {
     async fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {
         let now = self.clock.now();
         let mut state = self.ask("claim a context")?;
-        let prior = state.outcomes.get(&claim.key).and_then(|outcomes| outcomes.get(&claim.ordinal)).cloned();
+        let prior = state
+            .outcomes
+            .get(&claim.key)
+            .and_then(|outcomes| outcomes.get(&claim.ordinal))
+            .cloned();
         let mut record = state.contexts.get(&claim.key).cloned();
         let desired = record.as_ref().map(|record| record.desired);
         let answer = ContextRecord::claim(&mut record, claim, prior.as_ref(), now);
@@ -110,9 +122,14 @@ impl Store for MemoryStore {
     async fn renew(&self, lease: &LeaseId, ttl: Duration) -> Result<Renewal, StoreError> {
         let now = self.clock.now();
         let mut state = self.ask("renew a lease")?;
-        let Some(record) = state.contexts.get_mut(&lease.key) else { return Ok(Renewal::Lost) };
+        let Some(record) = state.contexts.get_mut(&lease.key) else {
+            return Ok(Renewal::Lost);
+        };
         if record.renew(lease, ttl, now) {
-            Ok(Renewal::Renewed { desired: record.desired, floor: record.floor })
+            Ok(Renewal::Renewed {
+                desired: record.desired,
+                floor: record.floor,
+            })
         } else {
             Ok(Renewal::Lost)
         }
@@ -126,21 +143,40 @@ impl Store for MemoryStore {
         let now = self.clock.now();
         let mut state = self.ask("record a deployment")?;
         let record = state.contexts.get_mut(&lease.key);
-        Ok(record.map_or(Recording::Lost, |record| record.record_deployment(lease, deployment, now)))
+        Ok(record.map_or(Recording::Lost, |record| {
+            record.record_deployment(lease, deployment, now)
+        }))
     }
 
-    async fn go_live(&self, lease: &LeaseId, live: &Live, ttl: Duration) -> Result<GoLive, StoreError> {
+    async fn go_live(
+        &self,
+        lease: &LeaseId,
+        live: &Live,
+        ttl: Duration,
+    ) -> Result<GoLive, StoreError> {
         let now = self.clock.now();
         let mut state = self.ask("record what goes live")?;
         let record = state.contexts.get_mut(&lease.key);
-        Ok(record.map_or(Recording::Lost, |record| record.go_live(lease, live, ttl, now)))
+        Ok(record.map_or(Recording::Lost, |record| {
+            record.go_live(lease, live, ttl, now)
+        }))
     }
 
-    async fn settle(&self, lease: &LeaseId, settlement: &Settlement) -> Result<Settling, StoreError> {
+    async fn settle(
+        &self,
+        lease: &LeaseId,
+        settlement: &Settlement,
+    ) -> Result<Settling, StoreError> {
         let now = self.clock.now();
         let mut state = self.ask("settle an event")?;
-        let Some(record) = state.contexts.get_mut(&lease.key) else { return Ok(Settling::Lost) };
-        let digest = record.lease.as_ref().map(|lease| lease.digest.clone()).unwrap_or_default();
+        let Some(record) = state.contexts.get_mut(&lease.key) else {
+            return Ok(Settling::Lost);
+        };
+        let digest = record
+            .lease
+            .as_ref()
+            .map(|lease| lease.digest.clone())
+            .unwrap_or_default();
         if !record.settle(lease, &settlement.outcome, settlement.expires_at, now) {
             return Ok(Settling::Lost);
         }
@@ -156,7 +192,12 @@ impl Store for MemoryStore {
                 .collect();
         }
         if !matches!(outcome, Outcome::Superseded { .. }) {
-            let settled = SettledOutcome { ordinal: lease.ordinal, digest, outcome: outcome.clone(), at: now };
+            let settled = SettledOutcome {
+                ordinal: lease.ordinal,
+                digest,
+                outcome: outcome.clone(),
+                at: now,
+            };
             outcomes.insert(lease.ordinal, settled);
         }
         state.history.push(HistoryEntry {
@@ -179,15 +220,25 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn touch(&self, key: &ContextKey, ttl: Option<Duration>) -> Result<Option<Timestamp>, StoreError> {
+    async fn touch(
+        &self,
+        key: &ContextKey,
+        ttl: Option<Duration>,
+    ) -> Result<Option<Timestamp>, StoreError> {
         let now = self.clock.now();
         let mut state = self.ask("touch a context")?;
-        let Some(expires_at) = state.contexts.get_mut(key).and_then(|record| record.touch(ttl, now)) else {
+        let Some(expires_at) = state
+            .contexts
+            .get_mut(key)
+            .and_then(|record| record.touch(ttl, now))
+        else {
             return Ok(None);
         };
         let set = (key.tenant.clone(), QuotaSet::LivePreviews);
-        if let Some(until) =
-            state.quotas.get_mut(&set).and_then(|set| set.get_mut(&QuotaMember::LivePreview(key.clone()).name()))
+        if let Some(until) = state
+            .quotas
+            .get_mut(&set)
+            .and_then(|set| set.get_mut(&QuotaMember::LivePreview(key.clone()).name()))
         {
             *until = expires_at;
         }
@@ -199,7 +250,10 @@ impl Store for MemoryStore {
         let mut state = self.ask("admit a revision")?;
         let places = request.places();
         for place in &places {
-            let set = state.quotas.entry((request.key.tenant.clone(), place.member.set())).or_default();
+            let set = state
+                .quotas
+                .entry((request.key.tenant.clone(), place.member.set()))
+                .or_default();
             set.retain(|_, until| *until > now);
             let used = set.len() as u64;
             if let Some(limit) = place.limit
@@ -207,11 +261,19 @@ impl Store for MemoryStore {
                 && used >= u64::from(limit.get())
             {
                 let next_at = set.values().min().copied().unwrap_or(now);
-                return Ok(Admission::Full { set: place.member.set(), limit: limit.get(), used, next_at });
+                return Ok(Admission::Full {
+                    set: place.member.set(),
+                    limit: limit.get(),
+                    used,
+                    next_at,
+                });
             }
         }
         for place in places {
-            let set = state.quotas.entry((request.key.tenant.clone(), place.member.set())).or_default();
+            let set = state
+                .quotas
+                .entry((request.key.tenant.clone(), place.member.set()))
+                .or_default();
             set.insert(place.member.name(), place.until);
         }
         Ok(Admission::Admitted)
@@ -229,14 +291,20 @@ impl Store for MemoryStore {
         let now = self.clock.now();
         let state = self.ask("read a quota")?;
         let set = state.quotas.get(&(tenant.clone(), set));
-        Ok(set.map_or(0, |set| set.values().filter(|until| **until > now).count() as u64))
+        Ok(set.map_or(0, |set| {
+            set.values().filter(|until| **until > now).count() as u64
+        }))
     }
 
     async fn context(&self, key: &ContextKey) -> Result<Option<ContextRecord>, StoreError> {
         Ok(self.ask("read a context")?.contexts.get(key).cloned())
     }
 
-    async fn contexts(&self, tenant: Option<&TenantId>, limit: u32) -> Result<Vec<ContextSummary>, StoreError> {
+    async fn contexts(
+        &self,
+        tenant: Option<&TenantId>,
+        limit: u32,
+    ) -> Result<Vec<ContextSummary>, StoreError> {
         let state = self.ask("list contexts")?;
         let mut listed: Vec<_> = state
             .contexts
@@ -245,7 +313,11 @@ impl Store for MemoryStore {
             .map(|(key, record)| ContextSummary {
                 key: key.clone(),
                 record: record.clone(),
-                last: state.outcomes.get(key).and_then(|outcomes| outcomes.get(&record.desired)).cloned(),
+                last: state
+                    .outcomes
+                    .get(key)
+                    .and_then(|outcomes| outcomes.get(&record.desired))
+                    .cloned(),
             })
             .collect();
         listed.sort_by_key(|context| std::cmp::Reverse(context.record.desired_at));
@@ -253,17 +325,33 @@ impl Store for MemoryStore {
         Ok(listed)
     }
 
-    async fn outcome(&self, key: &ContextKey, ordinal: Ordinal) -> Result<Option<SettledOutcome>, StoreError> {
+    async fn outcome(
+        &self,
+        key: &ContextKey,
+        ordinal: Ordinal,
+    ) -> Result<Option<SettledOutcome>, StoreError> {
         let state = self.ask("read an outcome")?;
-        Ok(state.outcomes.get(key).and_then(|outcomes| outcomes.get(&ordinal)).cloned())
+        Ok(state
+            .outcomes
+            .get(key)
+            .and_then(|outcomes| outcomes.get(&ordinal))
+            .cloned())
     }
 
     async fn resolve_alias(&self, alias: &HostLabel) -> Result<Option<ContextKey>, StoreError> {
         let state = self.ask("resolve an alias")?;
-        Ok(state.contexts.iter().find(|(_, record)| record.alias == *alias).map(|(key, _)| key.clone()))
+        Ok(state
+            .contexts
+            .iter()
+            .find(|(_, record)| record.alias == *alias)
+            .map(|(key, _)| key.clone()))
     }
 
-    async fn expired(&self, now: Timestamp, limit: u32) -> Result<Vec<(ContextKey, Revision)>, StoreError> {
+    async fn expired(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(ContextKey, Revision)>, StoreError> {
         let state = self.ask("list expired previews")?;
         let mut expired: Vec<_> = state
             .contexts
@@ -275,12 +363,23 @@ impl Store for MemoryStore {
             .collect();
         expired.sort();
         expired.truncate(limit as usize);
-        Ok(expired.into_iter().map(|(_, key, revision)| (key, revision)).collect())
+        Ok(expired
+            .into_iter()
+            .map(|(_, key, revision)| (key, revision))
+            .collect())
     }
 
-    async fn history(&self, key: Option<&ContextKey>, limit: u32) -> Result<Vec<HistoryEntry>, StoreError> {
+    async fn history(
+        &self,
+        key: Option<&ContextKey>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
         let state = self.ask("read the history")?;
-        let of_key = state.history.iter().rev().filter(|entry| key.is_none_or(|key| entry.key == *key));
+        let of_key = state
+            .history
+            .iter()
+            .rev()
+            .filter(|entry| key.is_none_or(|key| entry.key == *key));
         Ok(of_key.take(limit as usize).cloned().collect())
     }
 

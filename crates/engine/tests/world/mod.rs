@@ -1,16 +1,22 @@
 //! A world in memory: broker, store, providers and a worker, and the story of what was published.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "each test file uses its part"
+)]
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use foreshow_contract::{
-    Content, ContextEnded, ContextEvent, ContextId, ContextKey, ContextTouched, ContextUpdated, Envelope, HostLabel,
-    IncomingEvent, InlineFile, InstallationKey, ProviderName, ResultBody, ResultEvent, Revision, STRUCTURED_JSON, TenantId,
-    Timestamp, encode, event_routing_key,
+    Content, ContextEnded, ContextEvent, ContextId, ContextKey, ContextTouched, ContextUpdated,
+    Envelope, HostLabel, IncomingEvent, InlineFile, InstallationKey, ProviderName, ResultBody,
+    ResultEvent, Revision, STRUCTURED_JSON, TenantId, Timestamp, encode, event_routing_key,
 };
 use foreshow_engine::{
-    Broker, Clock, Drained, Engine, EngineOptions, EngineParts, Message, Provider, QuotaSet, Store, Worker,
+    Broker, Clock, Drained, Engine, EngineOptions, EngineParts, Message, Provider, QuotaSet, Store,
+    Worker,
     testing::{FakeBuild, FakeProvider, MemoryBroker, MemoryStore, NoBundles, PausedClock},
 };
 use tokio::task::JoinHandle;
@@ -21,7 +27,10 @@ pub fn secs(n: u64) -> Duration {
 }
 
 pub fn key(context: &str) -> ContextKey {
-    ContextKey { tenant: TenantId::try_new("acme").unwrap(), context: ContextId::try_new(context).unwrap() }
+    ContextKey {
+        tenant: TenantId::try_new("acme").unwrap(),
+        context: ContextId::try_new(context).unwrap(),
+    }
 }
 
 fn revision(n: u64) -> Revision {
@@ -32,12 +41,23 @@ fn revision(n: u64) -> Revision {
 pub struct Event(ContextEvent);
 
 pub fn update(context: &str, n: u64) -> Event {
-    let files = vec![InlineFile::text("index.html", format!("<h1>{context} {n}</h1>"))];
-    Event(ContextEvent::Updated(ContextUpdated::new(key(context), revision(n), Content::Files(files))))
+    let files = vec![InlineFile::text(
+        "index.html",
+        format!("<h1>{context} {n}</h1>"),
+    )];
+    Event(ContextEvent::Updated(ContextUpdated::new(
+        key(context),
+        revision(n),
+        Content::Files(files),
+    )))
 }
 
 pub fn end(context: &str, n: u64) -> Event {
-    Event(ContextEvent::Ended(ContextEnded { key: key(context), revision: revision(n), reason: None }))
+    Event(ContextEvent::Ended(ContextEnded {
+        key: key(context),
+        revision: revision(n),
+        reason: None,
+    }))
 }
 
 pub fn touch(context: &str) -> Event {
@@ -46,7 +66,9 @@ pub fn touch(context: &str) -> Event {
 
 impl Event {
     fn updated(&mut self) -> &mut ContextUpdated {
-        let ContextEvent::Updated(update) = &mut self.0 else { panic!("only an update has that") };
+        let ContextEvent::Updated(update) = &mut self.0 else {
+            panic!("only an update has that")
+        };
         update
     }
 
@@ -78,15 +100,15 @@ pub struct World {
 }
 
 impl World {
-    pub async fn start() -> Self {
-        Self::with(|_| ()).await
+    pub fn start() -> Self {
+        Self::with(|_| ())
     }
 
-    pub async fn with(configure: impl FnOnce(&mut EngineOptions)) -> Self {
+    pub fn with(configure: impl FnOnce(&mut EngineOptions)) -> Self {
         Self::build(&["fake"], configure)
     }
 
-    pub async fn with_providers(names: &[&str]) -> Self {
+    pub fn with_providers(names: &[&str]) -> Self {
         Self::build(names, |_| ())
     }
 
@@ -95,15 +117,20 @@ impl World {
         let shared: Arc<dyn Clock> = Arc::new(clock);
         let broker = MemoryBroker::new(Arc::clone(&shared));
         let store = MemoryStore::new(Arc::clone(&shared));
-        let providers: Vec<_> =
-            names.iter().map(|name| FakeProvider::new(name, FakeBuild::Ready(Duration::ZERO))).collect();
+        let providers: Vec<_> = names
+            .iter()
+            .map(|name| FakeProvider::new(name, FakeBuild::Ready(Duration::ZERO)))
+            .collect();
         let mut options = EngineOptions::default();
         configure(&mut options);
         let installation = InstallationKey::try_from_slice(&[7; 32]).unwrap();
         let engine = Engine::new(EngineParts {
             broker: Arc::new(broker.clone()),
             store: Arc::new(store.clone()),
-            providers: providers.iter().map(|provider| Arc::new(provider.clone()) as Arc<dyn Provider>).collect(),
+            providers: providers
+                .iter()
+                .map(|provider| Arc::new(provider.clone()) as Arc<dyn Provider>)
+                .collect(),
             bundles: Arc::new(NoBundles),
             clock: shared,
             installation: installation.clone(),
@@ -112,7 +139,16 @@ impl World {
         })
         .unwrap();
         let provider = providers[0].clone();
-        let mut world = Self { broker, store, provider, providers, clock, engine, installation, worker: None };
+        let mut world = Self {
+            broker,
+            store,
+            provider,
+            providers,
+            clock,
+            engine,
+            installation,
+            worker: None,
+        };
         world.start_worker();
         world
     }
@@ -140,7 +176,10 @@ impl World {
 
     pub async fn publish(&self, event: Event) {
         let kind = event.0.kind();
-        let incoming = IncomingEvent { envelope: Envelope::new("evt", "/tests"), event: event.0 };
+        let incoming = IncomingEvent {
+            envelope: Envelope::new("evt", "/tests"),
+            event: event.0,
+        };
         let routing_key = event_routing_key(kind, &incoming.event.key().tenant);
         self.publish_raw(&routing_key, &encode(&incoming)).await;
     }
@@ -162,22 +201,26 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(secs(100_000), waiting).await.expect("everything comes to its end");
+        tokio::time::timeout(secs(100_000), waiting)
+            .await
+            .expect("everything comes to its end");
     }
 
     /// What was published, a line each, once everything has come to its end.
     pub async fn story(&self) -> String {
         self.settle().await;
-        let began_at = self.clock.now().as_micros() - i64::try_from(self.clock.elapsed().as_micros()).unwrap();
+        let began_at =
+            self.clock.now().as_micros() - i64::try_from(self.clock.elapsed().as_micros()).unwrap();
         let mut story = String::new();
         for result in self.broker.published() {
             let at = (result.time.as_micros() - began_at) / 1_000_000;
             let more = match &result.body {
                 ResultBody::Ready(ready) if ready.unchanged => "unchanged".to_owned(),
-                ResultBody::Ready(_) => String::new(),
-                ResultBody::Failed(failed) => format!("{} {:?}", failed.error.code, failed.error.log_tail),
+                ResultBody::Ready(_) | ResultBody::Removed(_) => String::new(),
+                ResultBody::Failed(failed) => {
+                    format!("{} {:?}", failed.error.code, failed.error.log_tail)
+                }
                 ResultBody::Superseded(superseded) => format!("by {}", superseded.winner),
-                ResultBody::Removed(_) => String::new(),
                 ResultBody::Building(building) => building.state.to_string(),
                 ResultBody::Rejected(rejected) => rejected.code.to_string(),
             };
@@ -189,13 +232,19 @@ impl World {
             };
             writeln!(story, "{at}s {id} {more}").unwrap();
         }
-        story.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+        story
+            .lines()
+            .map(str::trim_end)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// Results about a context whose outcome has this short word.
     pub fn ends(&self, context: &str, short: &str) -> Vec<ResultEvent> {
         let mut ends = self.broker.published();
-        ends.retain(|result| result.key() == Some(key(context)) && result.outcome().short() == short);
+        ends.retain(|result| {
+            result.key() == Some(key(context)) && result.outcome().short() == short
+        });
         ends
     }
 
@@ -230,9 +279,16 @@ impl World {
             .into_iter()
             .filter(|(_, set, _)| *set == QuotaSet::ConcurrentBuilds)
             .collect();
-        assert!(builds.is_empty(), "places among the builds were left: {builds:?}");
+        assert!(
+            builds.is_empty(),
+            "places among the builds were left: {builds:?}"
+        );
         for context in self.store.contexts(None, u32::MAX).await.unwrap() {
-            assert!(context.record.lease.is_none(), "a lease was left: {:?}", context.record);
+            assert!(
+                context.record.lease.is_none(),
+                "a lease was left: {:?}",
+                context.record
+            );
         }
     }
 }

@@ -37,7 +37,12 @@ impl GatewayClient {
     }
 
     /// Asks `path` of the preview at `host`, and tells whether the deployment itself answered.
-    pub(super) async fn probe(&self, host: &str, id: &DeploymentId, path: &str) -> Result<Probe, LocalError> {
+    pub(super) async fn probe(
+        &self,
+        host: &str,
+        id: &DeploymentId,
+        path: &str,
+    ) -> Result<Probe, LocalError> {
         let slash = if path.starts_with('/') { "" } else { "/" };
         let answer = self
             .http
@@ -45,13 +50,25 @@ impl GatewayClient {
             .header(HOST, host)
             .send()
             .await
-            .map_err(|source| LocalError::Unreachable { address: self.address, source })?;
+            .map_err(|source| LocalError::Unreachable {
+                address: self.address,
+                source,
+            })?;
         let status = answer.status();
-        let spoke = answer.headers().get(DEPLOYMENT_HEADER).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let spoke = answer
+            .headers()
+            .get(DEPLOYMENT_HEADER)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()));
         Ok(match spoke {
-            Some(spoke) if id == &*spoke => Probe::Revision { status: status.as_u16() },
-            Some(spoke) => Probe::NotYet { seen: format!("deployment {spoke} answered with {status}") },
-            None => Probe::NotYet { seen: format!("the gateway itself answered with {status}") },
+            Some(spoke) if id == &*spoke => Probe::Revision {
+                status: status.as_u16(),
+            },
+            Some(spoke) => Probe::NotYet {
+                seen: format!("deployment {spoke} answered with {status}"),
+            },
+            None => Probe::NotYet {
+                seen: format!("the gateway itself answered with {status}"),
+            },
         })
     }
 }

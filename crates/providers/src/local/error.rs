@@ -11,14 +11,18 @@ use foreshow_runner::PreviewError;
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
     /// The HTTP client that asks the gateway could not be made.
-    #[error("no HTTP client can be made to ask the gateway: check the TLS and network set-up of this machine")]
+    #[error(
+        "no HTTP client can be made to ask the gateway: check the TLS and network set-up of this machine"
+    )]
     Client {
         /// What lies beneath.
         #[source]
         source: reqwest::Error,
     },
     /// The gateway did not answer.
-    #[error("the gateway at {address} did not answer: check that it runs and serves the same folder of previews")]
+    #[error(
+        "the gateway at {address} did not answer: check that it runs and serves the same folder of previews"
+    )]
     Unreachable {
         /// Where it was asked.
         address: SocketAddr,
@@ -47,7 +51,9 @@ impl LocalError {
                 | PreviewError::BlobMissing { .. }
                 | PreviewError::Interrupted => LATER,
                 // The same labels and the same index give the same answer next time.
-                PreviewError::LabelTaken { .. } | PreviewError::Unreadable { .. } => Failure::Permanent(code::INTERNAL),
+                PreviewError::LabelTaken { .. } | PreviewError::Unreadable { .. } => {
+                    Failure::Permanent(code::INTERNAL)
+                }
             },
         }
     }

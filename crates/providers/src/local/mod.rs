@@ -20,9 +20,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use foreshow_contract::{ContextKey, DeploymentId, Framework, HostLabel, ProviderName};
 use foreshow_engine::{
-    Address, BuildState, Capabilities, Clock, CreateRequest, Created, Deployment, Probe, Provider, ProviderError,
+    Address, BuildState, Capabilities, Clock, CreateRequest, Created, Deployment, Probe, Provider,
+    ProviderError,
 };
-use foreshow_runner::{DeploymentState, NewDeployment, PreviewDeployment, PreviewHost, PreviewOrigin};
+use foreshow_runner::{
+    DeploymentState, NewDeployment, PreviewDeployment, PreviewHost, PreviewOrigin,
+};
 
 pub use error::LocalError;
 pub use settings::LocalSettings;
@@ -59,7 +62,9 @@ impl LocalProvider {
     ) -> Result<Self, LocalError> {
         Ok(Self {
             name: ProviderName::from(NAME),
-            capabilities: Capabilities { frameworks: BTreeSet::from([Framework::Static]) },
+            capabilities: Capabilities {
+                frameworks: BTreeSet::from([Framework::Static]),
+            },
             gateway: GatewayClient::try_new(gateway)?,
             previews,
             origin,
@@ -88,7 +93,11 @@ impl Provider for LocalProvider {
     }
 
     async fn list(&self, key: &ContextKey) -> Result<Vec<Deployment>, ProviderError> {
-        let listed = self.previews.list(key, self.clock.now()).await.map_err(refused("list deployments"))?;
+        let listed = self
+            .previews
+            .list(key, self.clock.now())
+            .await
+            .map_err(refused("list deployments"))?;
         Ok(listed.into_iter().map(deployment).collect())
     }
 
@@ -101,8 +110,11 @@ impl Provider for LocalProvider {
             spa_fallback: request.app.spa_fallback,
             build: self.settings.build_of(&request),
         };
-        let created =
-            self.previews.create(new, self.clock.now()).await.map_err(refused("create a deployment"))?;
+        let created = self
+            .previews
+            .create(new, self.clock.now())
+            .await
+            .map_err(refused("create a deployment"))?;
         Ok(Created {
             deployment: deployment(created.deployment),
             bytes_uploaded: created.bytes_uploaded,
@@ -111,30 +123,55 @@ impl Provider for LocalProvider {
     }
 
     async fn status(&self, id: &DeploymentId) -> Result<BuildState, ProviderError> {
-        let found = self.previews.get(id, self.clock.now()).await.map_err(refused("look up a deployment"))?;
+        let found = self
+            .previews
+            .get(id, self.clock.now())
+            .await
+            .map_err(refused("look up a deployment"))?;
         Ok(found.map_or(BuildState::Gone, |deployment| build_state(deployment.state)))
     }
 
     async fn cancel(&self, id: &DeploymentId) -> Result<(), ProviderError> {
         // A build is a time that has not come yet: removing the deployment is all there is to stop.
-        self.previews.remove(id, self.clock.now()).await.map(drop).map_err(refused("cancel a build"))
+        self.previews
+            .remove(id, self.clock.now())
+            .await
+            .map(drop)
+            .map_err(refused("cancel a build"))
     }
 
     async fn delete(&self, id: &DeploymentId) -> Result<(), ProviderError> {
-        self.previews.remove(id, self.clock.now()).await.map(drop).map_err(refused("delete a deployment"))
+        self.previews
+            .remove(id, self.clock.now())
+            .await
+            .map(drop)
+            .map_err(refused("delete a deployment"))
     }
 
     async fn alias(&self, alias: &HostLabel) -> Result<Option<DeploymentId>, ProviderError> {
-        self.previews.alias(alias).await.map_err(refused("look up an alias"))
+        self.previews
+            .alias(alias)
+            .await
+            .map_err(refused("look up an alias"))
     }
 
-    async fn move_alias(&self, alias: &HostLabel, to: &DeploymentId) -> Result<bool, ProviderError> {
-        self.previews.move_alias(alias, to).await.map_err(refused("move an alias"))
+    async fn move_alias(
+        &self,
+        alias: &HostLabel,
+        to: &DeploymentId,
+    ) -> Result<bool, ProviderError> {
+        self.previews
+            .move_alias(alias, to)
+            .await
+            .map_err(refused("move an alias"))
     }
 
     async fn probe(&self, deployment: &Deployment, path: &str) -> Result<Probe, ProviderError> {
         let host = self.origin.host(&deployment.address);
-        self.gateway.probe(&host, &deployment.id, path).await.map_err(LocalError::into_provider_error)
+        self.gateway
+            .probe(&host, &deployment.id, path)
+            .await
+            .map_err(LocalError::into_provider_error)
     }
 }
 

@@ -20,20 +20,37 @@ pub struct LocalSettings {
 impl LocalSettings {
     /// How the build of this request goes.
     pub(super) fn build_of(&self, request: &CreateRequest<'_>) -> Build {
-        let fails = self.fail_contexts.iter().any(|context| context == request.key.context.as_str());
-        Build { duration: Duration::from_millis(self.build_ms), failure: fails.then(|| self.log_of(request)) }
+        let fails = self
+            .fail_contexts
+            .iter()
+            .any(|context| context == request.key.context.as_str());
+        Build {
+            duration: Duration::from_millis(self.build_ms),
+            failure: fails.then(|| self.log_of(request)),
+        }
     }
 
     fn log_of(&self, request: &CreateRequest<'_>) -> Vec<String> {
         let (files, bytes) = (request.tree.files().len(), request.tree.total_bytes());
-        let first = request.tree.files().first().map_or("index.html", |file| file.path.as_str());
+        let first = request
+            .tree
+            .files()
+            .first()
+            .map_or("index.html", |file| file.path.as_str());
         let command = request.app.build_command.as_deref().unwrap_or("static");
         vec![
-            format!("Received revision {} of {}: {files} files, {bytes} bytes", request.revision, request.key.context),
+            format!(
+                "Received revision {} of {}: {files} files, {bytes} bytes",
+                request.revision, request.key.context
+            ),
             format!("Running build command: {command}"),
             format!("{first}:1:1: error: the build of this context is set to fail"),
-            "hint: remove the context from `fail_contexts` of the local provider's settings".to_owned(),
-            format!("Build failed after {} ms: command exited with code 1", self.build_ms),
+            "hint: remove the context from `fail_contexts` of the local provider's settings"
+                .to_owned(),
+            format!(
+                "Build failed after {} ms: command exited with code 1",
+                self.build_ms
+            ),
         ]
     }
 }

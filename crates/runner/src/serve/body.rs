@@ -29,11 +29,17 @@ pub(super) fn empty() -> PreviewBody {
 }
 
 pub(super) fn full(bytes: impl Into<Bytes>) -> PreviewBody {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 /// The stretch of a blob.
-pub(super) async fn of_blob(blobs: &BlobFolder, sha256: &Sha256, range: Range<u64>) -> Result<PreviewBody, PreviewError> {
+pub(super) async fn of_blob(
+    blobs: &BlobFolder,
+    sha256: &Sha256,
+    range: Range<u64>,
+) -> Result<PreviewBody, PreviewError> {
     let path = blobs.path(sha256);
     let failed = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => PreviewError::BlobMissing { sha256: *sha256 },
@@ -42,7 +48,9 @@ pub(super) async fn of_blob(blobs: &BlobFolder, sha256: &Sha256, range: Range<u6
     let len = range.end - range.start;
     let mut file = tokio::fs::File::open(&path).await.map_err(failed)?;
     if range.start > 0 {
-        file.seek(SeekFrom::Start(range.start)).await.map_err(failed)?;
+        file.seek(SeekFrom::Start(range.start))
+            .await
+            .map_err(failed)?;
     }
     match usize::try_from(len) {
         Ok(len) if len <= CHUNK_BYTES => {

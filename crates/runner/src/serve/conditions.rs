@@ -12,7 +12,10 @@ pub(super) enum Answer {
     Whole,
     NotModified,
     /// From and to this byte, both included.
-    Part { first: u64, last: u64 },
+    Part {
+        first: u64,
+        last: u64,
+    },
     Unsatisfiable,
 }
 
@@ -20,12 +23,19 @@ pub(super) fn etag(sha256: &Sha256) -> String {
     format!("\"{sha256}\"")
 }
 
-pub(super) fn evaluate(method: &Method, headers: &HeaderMap, etag: &str, size_bytes: u64) -> Answer {
+pub(super) fn evaluate(
+    method: &Method,
+    headers: &HeaderMap,
+    etag: &str,
+    size_bytes: u64,
+) -> Answer {
     if lists(headers, etag) {
         return Answer::NotModified;
     }
     // A range means something to GET only (section 14.2), and a changed file is sent whole (13.1.5).
-    let still_same = headers.get(IF_RANGE).is_none_or(|given| given.as_bytes() == etag.as_bytes());
+    let still_same = headers
+        .get(IF_RANGE)
+        .is_none_or(|given| given.as_bytes() == etag.as_bytes());
     let range = headers.get(RANGE).and_then(|value| value.to_str().ok());
     match range {
         Some(range) if *method == Method::GET && still_same => part(range, size_bytes),
@@ -35,10 +45,18 @@ pub(super) fn evaluate(method: &Method, headers: &HeaderMap, etag: &str, size_by
 
 /// Whether `If-None-Match` names the file; compared weakly, as section 13.1.2 has it.
 fn lists(headers: &HeaderMap, etag: &str) -> bool {
-    headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        let value = value.trim();
-        value == "*" || value.split(',').map(str::trim).any(|given| given.strip_prefix("W/").unwrap_or(given) == etag)
-    })
+    headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| {
+            let value = value.trim();
+            value == "*"
+                || value
+                    .split(',')
+                    .map(str::trim)
+                    .any(|given| given.strip_prefix("W/").unwrap_or(given) == etag)
+        })
 }
 
 /// One range of bytes. Several, another unit, or what can't be read: the whole file, which section 14.2 allows.
@@ -48,17 +66,24 @@ fn part(range: &str, size_bytes: u64) -> Answer {
         // More digits than fit is beyond any file.
         text => Some(text.parse::<u64>().unwrap_or(u64::MAX)),
     };
-    let Some((unit, spec)) = range.split_once('=') else { return Answer::Whole };
+    let Some((unit, spec)) = range.split_once('=') else {
+        return Answer::Whole;
+    };
     if !unit.trim().eq_ignore_ascii_case("bytes") || spec.contains(',') {
         return Answer::Whole;
     }
-    let Some((first, last)) = spec.trim().split_once('-') else { return Answer::Whole };
+    let Some((first, last)) = spec.trim().split_once('-') else {
+        return Answer::Whole;
+    };
     match (first, digits(first), last, digits(last)) {
         ("", _, _, Some(suffix)) => {
             if suffix == 0 || size_bytes == 0 {
                 Answer::Unsatisfiable
             } else {
-                Answer::Part { first: size_bytes.saturating_sub(suffix), last: size_bytes - 1 }
+                Answer::Part {
+                    first: size_bytes.saturating_sub(suffix),
+                    last: size_bytes - 1,
+                }
             }
         }
         (_, Some(first), "", _) => from_to(first, u64::MAX, size_bytes),
@@ -68,7 +93,14 @@ fn part(range: &str, size_bytes: u64) -> Answer {
 }
 
 fn from_to(first: u64, last: u64, size_bytes: u64) -> Answer {
-    if first >= size_bytes { Answer::Unsatisfiable } else { Answer::Part { first, last: last.min(size_bytes - 1) } }
+    if first >= size_bytes {
+        Answer::Unsatisfiable
+    } else {
+        Answer::Part {
+            first,
+            last: last.min(size_bytes - 1),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -123,7 +155,11 @@ mod tests {
             ("abc", Answer::Whole),
         ] {
             headers.insert(IF_NONE_MATCH, HeaderValue::from_static(given));
-            assert_eq!(evaluate(&Method::GET, &headers, "\"abc\"", 10), answer, "{given}");
+            assert_eq!(
+                evaluate(&Method::GET, &headers, "\"abc\"", 10),
+                answer,
+                "{given}"
+            );
         }
     }
 
@@ -132,12 +168,30 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(RANGE, HeaderValue::from_static("bytes=0-1"));
         headers.insert(IF_RANGE, HeaderValue::from_static("\"abc\""));
-        assert_eq!(evaluate(&Method::GET, &headers, "\"abc\"", 10), Answer::Part { first: 0, last: 1 });
-        assert_eq!(evaluate(&Method::GET, &headers, "\"new\"", 10), Answer::Whole);
-        assert_eq!(evaluate(&Method::HEAD, &headers, "\"abc\"", 10), Answer::Whole);
+        assert_eq!(
+            evaluate(&Method::GET, &headers, "\"abc\"", 10),
+            Answer::Part { first: 0, last: 1 }
+        );
+        assert_eq!(
+            evaluate(&Method::GET, &headers, "\"new\"", 10),
+            Answer::Whole
+        );
+        assert_eq!(
+            evaluate(&Method::HEAD, &headers, "\"abc\"", 10),
+            Answer::Whole
+        );
         headers.insert(IF_RANGE, HeaderValue::from_static("W/\"abc\""));
-        assert_eq!(evaluate(&Method::GET, &headers, "\"abc\"", 10), Answer::Whole);
-        headers.insert(IF_RANGE, HeaderValue::from_static("Sun, 22 Nov 2026 06:00:00 GMT"));
-        assert_eq!(evaluate(&Method::GET, &headers, "\"abc\"", 10), Answer::Whole);
+        assert_eq!(
+            evaluate(&Method::GET, &headers, "\"abc\"", 10),
+            Answer::Whole
+        );
+        headers.insert(
+            IF_RANGE,
+            HeaderValue::from_static("Sun, 22 Nov 2026 06:00:00 GMT"),
+        );
+        assert_eq!(
+            evaluate(&Method::GET, &headers, "\"abc\"", 10),
+            Answer::Whole
+        );
     }
 }

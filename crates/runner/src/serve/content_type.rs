@@ -3,7 +3,9 @@
 /// The value of `Content-Type`.
 pub(super) fn of(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    let extension = name
+        .rsplit_once('.')
+        .map(|(_, extension)| extension.to_ascii_lowercase());
     let essence = match extension.as_deref() {
         // The table knows `.ts` as an MPEG stream. Among a session's files it is source text.
         Some("ts" | "mts" | "cts" | "tsx" | "jsx") => "text/plain".to_owned(),
@@ -11,22 +13,43 @@ pub(super) fn of(path: &str) -> String {
         Some("wasm") => "application/wasm".to_owned(),
         Some("webmanifest") => "application/manifest+json".to_owned(),
         Some("map") => "application/json".to_owned(),
-        Some(_) => mime_guess::from_path(name).first_or_octet_stream().essence_str().to_owned(),
+        Some(_) => mime_guess::from_path(name)
+            .first_or_octet_stream()
+            .essence_str()
+            .to_owned(),
         None if is_readable(name) => "text/plain".to_owned(),
         None => "application/octet-stream".to_owned(),
     };
-    if is_text(&essence) { format!("{essence}; charset=utf-8") } else { essence }
+    if is_text(&essence) {
+        format!("{essence}; charset=utf-8")
+    } else {
+        essence
+    }
 }
 
 /// Files that people look at although their name does not say what they are.
 fn is_readable(name: &str) -> bool {
-    matches!(name, "README" | "LICENSE" | "LICENCE" | "COPYING" | "NOTICE" | "AUTHORS" | "CHANGELOG" | "Makefile" | "Dockerfile")
+    matches!(
+        name,
+        "README"
+            | "LICENSE"
+            | "LICENCE"
+            | "COPYING"
+            | "NOTICE"
+            | "AUTHORS"
+            | "CHANGELOG"
+            | "Makefile"
+            | "Dockerfile"
+    )
 }
 
 fn is_text(essence: &str) -> bool {
     essence.starts_with("text/")
         || essence.ends_with("+xml")
-        || matches!(essence, "application/javascript" | "application/json" | "application/xml")
+        || matches!(
+            essence,
+            "application/javascript" | "application/json" | "application/xml"
+        )
 }
 
 #[cfg(test)]

@@ -33,7 +33,10 @@ pub(super) enum Found {
     /// A folder was asked for without its slash.
     Folder,
     /// A folder of a site that has no start page.
-    Listing { folder: String, entries: BTreeMap<String, Entry> },
+    Listing {
+        folder: String,
+        entries: BTreeMap<String, Entry>,
+    },
     Nothing,
 }
 
@@ -48,11 +51,18 @@ pub(super) enum Entry {
 const LISTED_FILES: i64 = 5_000;
 
 /// Finds the answer. All that is asked is asked of one state of the index.
-pub(super) fn find(index: &Connection, deployment: i64, wanted: &Wanted) -> Result<Found, PreviewError> {
+pub(super) fn find(
+    index: &Connection,
+    deployment: i64,
+    wanted: &Wanted,
+) -> Result<Found, PreviewError> {
     let site = Site { index, deployment };
     let answer = match &wanted.path {
         Asked::Folder(folder) => {
-            let prefix = folder.as_ref().map(|folder| format!("{folder}/")).unwrap_or_default();
+            let prefix = folder
+                .as_ref()
+                .map(|folder| format!("{folder}/"))
+                .unwrap_or_default();
             match site.file(&format!("{prefix}index.html"))? {
                 Some(file) => Some(Found::File(file)),
                 None => site.listing(&prefix)?,
@@ -77,7 +87,9 @@ pub(super) fn find(index: &Connection, deployment: i64, wanted: &Wanted) -> Resu
     {
         return Ok(Found::File(file));
     }
-    Ok(site.file("404.html")?.map_or(Found::Nothing, Found::ErrorPage))
+    Ok(site
+        .file("404.html")?
+        .map_or(Found::Nothing, Found::ErrorPage))
 }
 
 struct Site<'a> {
@@ -93,7 +105,9 @@ impl Site<'_> {
                 "SELECT b.sha256, b.size_bytes FROM files f JOIN blobs b ON b.row = f.blob
                  WHERE f.deployment = ?1 AND f.path = ?2",
             )?
-            .query_row(params![self.deployment, path], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row(params![self.deployment, path], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .optional()?;
         Ok(found.map(|(sha256, size)| File {
             path: path.to_owned(),
@@ -104,7 +118,8 @@ impl Site<'_> {
 
     fn folder_without_slash(&self, path: &str) -> Result<Option<Found>, PreviewError> {
         let folder = format!("{path}/");
-        if self.file(&format!("{folder}index.html"))?.is_some() || self.listing(&folder)?.is_some() {
+        if self.file(&format!("{folder}index.html"))?.is_some() || self.listing(&folder)?.is_some()
+        {
             return Ok(Some(Found::Folder));
         }
         Ok(None)
@@ -117,7 +132,9 @@ impl Site<'_> {
         }
         let mut entries = BTreeMap::new();
         // All paths with this prefix: up to the next character after the slash, or all for the root.
-        let end = prefix.strip_suffix('/').map_or_else(|| char::MAX.to_string(), |folder| format!("{folder}0"));
+        let end = prefix
+            .strip_suffix('/')
+            .map_or_else(|| char::MAX.to_string(), |folder| format!("{folder}0"));
         let mut below = self.index.prepare_cached(
             "SELECT f.path, b.size_bytes FROM files f JOIN blobs b ON b.row = f.blob
              WHERE f.deployment = ?1 AND f.path >= ?2 AND f.path < ?3 ORDER BY f.path LIMIT ?4",
@@ -125,12 +142,22 @@ impl Site<'_> {
         let mut rows = below.query(params![self.deployment, prefix, end, LISTED_FILES])?;
         while let Some(row) = rows.next()? {
             let (path, size): (String, i64) = (row.get(0)?, row.get(1)?);
-            let Some(rest) = path.strip_prefix(prefix) else { continue };
+            let Some(rest) = path.strip_prefix(prefix) else {
+                continue;
+            };
             match rest.split_once('/') {
                 Some((folder, _)) => entries.insert(folder.to_owned(), Entry::Folder),
-                None => entries.insert(rest.to_owned(), Entry::File { size_bytes: u64::try_from(size).unwrap_or(0) }),
+                None => entries.insert(
+                    rest.to_owned(),
+                    Entry::File {
+                        size_bytes: u64::try_from(size).unwrap_or(0),
+                    },
+                ),
             };
         }
-        Ok((!entries.is_empty()).then(|| Found::Listing { folder: prefix.to_owned(), entries }))
+        Ok((!entries.is_empty()).then(|| Found::Listing {
+            folder: prefix.to_owned(),
+            entries,
+        }))
     }
 }

@@ -26,7 +26,10 @@ pub(super) fn for_hostile_content(headers: &mut HeaderMap) {
         (REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("x-robots-tag"), "noindex"),
         (HeaderName::from_static("origin-agent-cluster"), "?1"),
-        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin-allow-popups"),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin-allow-popups",
+        ),
     ];
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
@@ -34,8 +37,16 @@ pub(super) fn for_hostile_content(headers: &mut HeaderMap) {
 }
 
 pub(super) fn name_deployment(headers: &mut HeaderMap, deployment: &PreviewDeployment) {
-    insert_text(headers, HeaderName::from_static(DEPLOYMENT_HEADER), deployment.id.as_str());
-    insert_text(headers, HeaderName::from_static(REVISION_HEADER), &deployment.revision.to_string());
+    insert_text(
+        headers,
+        HeaderName::from_static(DEPLOYMENT_HEADER),
+        deployment.id.as_str(),
+    );
+    insert_text(
+        headers,
+        HeaderName::from_static(REVISION_HEADER),
+        &deployment.revision.to_string(),
+    );
 }
 
 /// Keep it, but ask each time: the alias shows another revision with the next update.

@@ -11,11 +11,12 @@ mod conditions;
 mod content_type;
 mod files;
 mod headers;
-mod path;
 mod pages;
+mod path;
 
 use http::header::{
-    ACCEPT, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LOCATION,
+    ACCEPT, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    LOCATION,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -41,7 +42,9 @@ impl PreviewHost {
             self.answer(deployment, request).await?
         } else {
             let mut refusal = pages::method_not_allowed();
-            refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            refusal
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             refusal
         };
         headers::for_hostile_content(response.headers_mut());
@@ -57,10 +60,18 @@ impl PreviewHost {
         deployment: &PreviewDeployment,
         request: &Parts,
     ) -> Result<Response<PreviewBody>, PreviewError> {
-        let Some(path) = path::decode(request.uri.path()) else { return Ok(pages::not_found()) };
-        let wanted = Wanted { path, falls_back: deployment.spa_fallback && accepts_html(&request.headers) };
+        let Some(path) = path::decode(request.uri.path()) else {
+            return Ok(pages::not_found());
+        };
+        let wanted = Wanted {
+            path,
+            falls_back: deployment.spa_fallback && accepts_html(&request.headers),
+        };
         let row = deployment.row;
-        let found = self.index.read(move |index| files::find(index, row, &wanted)).await?;
+        let found = self
+            .index
+            .read(move |index| files::find(index, row, &wanted))
+            .await?;
         match found {
             Found::File(file) => self.send(request, file).await,
             Found::ErrorPage(file) => self.send_error_page(&request.method, file).await,
@@ -70,34 +81,47 @@ impl PreviewHost {
         }
     }
 
-    async fn send(&self, request: &Parts, file: File) -> Result<Response<PreviewBody>, PreviewError> {
+    async fn send(
+        &self,
+        request: &Parts,
+        file: File,
+    ) -> Result<Response<PreviewBody>, PreviewError> {
         let etag = etag(&file.sha256);
         let mut response = Response::new(body::empty());
-        let (status, range) = match conditions::evaluate(&request.method, &request.headers, &etag, file.size_bytes) {
-            Answer::NotModified => {
-                *response.status_mut() = StatusCode::NOT_MODIFIED;
-                headers::revalidate(response.headers_mut(), etag);
-                return Ok(response);
-            }
-            Answer::Unsatisfiable => {
-                *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-                insert_text(response.headers_mut(), CONTENT_RANGE, &format!("bytes */{}", file.size_bytes));
-                insert_text(response.headers_mut(), CONTENT_LENGTH, "0");
-                return Ok(response);
-            }
-            Answer::Part { first, last } => {
-                let range = format!("bytes {first}-{last}/{}", file.size_bytes);
-                insert_text(response.headers_mut(), CONTENT_RANGE, &range);
-                (StatusCode::PARTIAL_CONTENT, first..last + 1)
-            }
-            Answer::Whole => (StatusCode::OK, 0..file.size_bytes),
-        };
+        let (status, range) =
+            match conditions::evaluate(&request.method, &request.headers, &etag, file.size_bytes) {
+                Answer::NotModified => {
+                    *response.status_mut() = StatusCode::NOT_MODIFIED;
+                    headers::revalidate(response.headers_mut(), etag);
+                    return Ok(response);
+                }
+                Answer::Unsatisfiable => {
+                    *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+                    insert_text(
+                        response.headers_mut(),
+                        CONTENT_RANGE,
+                        &format!("bytes */{}", file.size_bytes),
+                    );
+                    insert_text(response.headers_mut(), CONTENT_LENGTH, "0");
+                    return Ok(response);
+                }
+                Answer::Part { first, last } => {
+                    let range = format!("bytes {first}-{last}/{}", file.size_bytes);
+                    insert_text(response.headers_mut(), CONTENT_RANGE, &range);
+                    (StatusCode::PARTIAL_CONTENT, first..last + 1)
+                }
+                Answer::Whole => (StatusCode::OK, 0..file.size_bytes),
+            };
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers::revalidate(headers, etag);
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         insert_text(headers, CONTENT_TYPE, &content_type::of(&file.path));
-        insert_text(headers, CONTENT_LENGTH, &(range.end - range.start).to_string());
+        insert_text(
+            headers,
+            CONTENT_LENGTH,
+            &(range.end - range.start).to_string(),
+        );
         if request.method == Method::GET {
             *response.body_mut() = body::of_blob(&self.blobs, &file.sha256, range).await?;
         }
@@ -105,7 +129,11 @@ impl PreviewHost {
     }
 
     /// The site's own page for what is not there. Neither conditions nor ranges apply to it.
-    async fn send_error_page(&self, method: &Method, file: File) -> Result<Response<PreviewBody>, PreviewError> {
+    async fn send_error_page(
+        &self,
+        method: &Method,
+        file: File,
+    ) -> Result<Response<PreviewBody>, PreviewError> {
         let mut response = Response::new(body::empty());
         *response.status_mut() = StatusCode::NOT_FOUND;
         let headers = response.headers_mut();
@@ -113,7 +141,8 @@ impl PreviewHost {
         insert_text(headers, CONTENT_TYPE, &content_type::of(&file.path));
         insert_text(headers, CONTENT_LENGTH, &file.size_bytes.to_string());
         if *method == Method::GET {
-            *response.body_mut() = body::of_blob(&self.blobs, &file.sha256, 0..file.size_bytes).await?;
+            *response.body_mut() =
+                body::of_blob(&self.blobs, &file.sha256, 0..file.size_bytes).await?;
         }
         Ok(response)
     }
@@ -122,11 +151,19 @@ impl PreviewHost {
 /// `/docs` → `/docs/`, so that the page's relative links work. The path was decoded to a safe one, so it can't begin with
 /// `//`, which would lead to another host.
 fn redirect_into_folder(request: &Parts) -> Response<PreviewBody> {
-    let query = request.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let query = request
+        .uri
+        .query()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
     let mut response = Response::new(body::empty());
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
     let headers = response.headers_mut();
-    insert_text(headers, LOCATION, &format!("{}/{query}", request.uri.path()));
+    insert_text(
+        headers,
+        LOCATION,
+        &format!("{}/{query}", request.uri.path()),
+    );
     insert_text(headers, CONTENT_LENGTH, "0");
     // A later revision may have a file there: browsers would remember a permanent redirect for ever.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -135,13 +172,22 @@ fn redirect_into_folder(request: &Parts) -> Response<PreviewBody> {
 
 /// Whether an HTML page is an answer that the client can use. `curl` and `fetch` say `*/*`.
 fn accepts_html(headers: &HeaderMap) -> bool {
-    let mut given = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    let mut given = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .peekable();
     given.peek().is_none()
         || given.flat_map(|value| value.split(',')).any(|range| {
             let mut parts = range.split(';').map(str::trim);
             let name = parts.next().unwrap_or_default();
-            let is_refused = parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
-            !is_refused && matches!(name, "text/html" | "text/*" | "*/*" | "application/xhtml+xml")
+            let is_refused =
+                parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"));
+            !is_refused
+                && matches!(
+                    name,
+                    "text/html" | "text/*" | "*/*" | "application/xhtml+xml"
+                )
         })
 }
 

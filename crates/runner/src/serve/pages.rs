@@ -32,11 +32,16 @@ pub(super) fn method_not_allowed() -> Response<PreviewBody> {
 /// A folder's entries. `folder` is empty or ends with a slash.
 pub(super) fn listing(folder: &str, entries: &BTreeMap<String, Entry>) -> Response<PreviewBody> {
     let title = format!("/{folder}");
-    let mut body = format!("<h1>{}</h1><p>This site has no index.html; these are its files.</p><table>", escape(&title));
+    let mut body = format!(
+        "<h1>{}</h1><p>This site has no index.html; these are its files.</p><table>",
+        escape(&title)
+    );
     if !folder.is_empty() {
         body.push_str("<tr><td><a href=\"../\">../</a></td><td></td></tr>");
     }
-    let (folders, files): (Vec<_>, Vec<_>) = entries.iter().partition(|(_, entry)| matches!(entry, Entry::Folder));
+    let (folders, files): (Vec<_>, Vec<_>) = entries
+        .iter()
+        .partition(|(_, entry)| matches!(entry, Entry::Folder));
     body.extend(folders.into_iter().chain(files).map(|(name, entry)| {
         let (slash, size) = match entry {
             Entry::Folder => ("/", String::new()),
@@ -62,28 +67,36 @@ fn page(status: StatusCode, title: &str, body: &str) -> Response<PreviewBody> {
     let mut response = Response::new(full(html));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(
         CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"),
+        HeaderValue::from_static(
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+        ),
     );
     response
 }
 
 fn escape(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            plain => escaped.push(plain),
-        }
-        escaped
-    })
+    text.chars().fold(
+        String::with_capacity(text.len()),
+        |mut escaped, character| {
+            match character {
+                '&' => escaped.push_str("&amp;"),
+                '<' => escaped.push_str("&lt;"),
+                '>' => escaped.push_str("&gt;"),
+                '"' => escaped.push_str("&quot;"),
+                '\'' => escaped.push_str("&#39;"),
+                plain => escaped.push(plain),
+            }
+            escaped
+        },
+    )
 }
 
 fn readable(size_bytes: u64) -> String {
@@ -91,6 +104,10 @@ fn readable(size_bytes: u64) -> String {
     match size_bytes {
         0..KIB => format!("{size_bytes} B"),
         KIB..1_048_576 => format!("{}.{} KiB", size_bytes / KIB, size_bytes % KIB * 10 / KIB),
-        _ => format!("{}.{} MiB", size_bytes / (KIB * KIB), size_bytes % (KIB * KIB) * 10 / (KIB * KIB)),
+        _ => format!(
+            "{}.{} MiB",
+            size_bytes / (KIB * KIB),
+            size_bytes % (KIB * KIB) * 10 / (KIB * KIB)
+        ),
     }
 }

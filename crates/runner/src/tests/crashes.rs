@@ -16,11 +16,17 @@ fn blob(text: &'static str) -> Blob {
 #[tokio::test]
 async fn dying_after_the_files_leaves_nothing_and_the_next_attempt_succeeds() {
     let world = World::new().await;
-    world.host.blobs.store(&[blob("hello"), blob("world")]).unwrap();
+    world
+        .host
+        .blobs
+        .store(&[blob("hello"), blob("world")])
+        .unwrap();
     assert_eq!(world.stored(), 2);
     let world = world.restart().await;
     assert_eq!((world.stored(), world.half_written()), (0, 0));
-    let created = world.deploy("a", 1, &[("index.html", "hello"), ("b.txt", "world")]).await;
+    let created = world
+        .deploy("a", 1, &[("index.html", "hello"), ("b.txt", "world")])
+        .await;
     assert_eq!(created.bytes_uploaded, 10);
     assert_eq!(world.host.list(&key("a"), NOW).await.unwrap().len(), 1);
 }
@@ -39,15 +45,25 @@ async fn dying_after_the_transaction_loses_nothing() {
 #[tokio::test]
 async fn dying_between_the_two_steps_of_a_removal_leaves_nothing_after_the_next_start() {
     let world = World::new().await;
-    let kept = world.deploy("a", 1, &[("index.html", "kept")]).await.deployment;
-    let id = world.deploy("a", 2, &[("index.html", "gone")]).await.deployment.id;
+    let kept = world
+        .deploy("a", 1, &[("index.html", "kept")])
+        .await
+        .deployment;
+    let id = world
+        .deploy("a", 2, &[("index.html", "gone")])
+        .await
+        .deployment
+        .id;
     // The first step alone, as `remove` has it.
     world
         .host
         .index
         .write(move |tx| -> Result<(), PreviewError> {
             tx.execute("DELETE FROM deployments WHERE id = ?1", [id.as_str()])?;
-            tx.execute("DELETE FROM blobs WHERE row NOT IN (SELECT blob FROM files)", [])?;
+            tx.execute(
+                "DELETE FROM blobs WHERE row NOT IN (SELECT blob FROM files)",
+                [],
+            )?;
             Ok(())
         })
         .await
@@ -82,10 +98,19 @@ async fn a_torn_file_of_an_unknown_blob_is_replaced() {
 #[tokio::test]
 async fn a_caller_that_goes_away_leaves_a_whole_deployment() {
     let world = World::new().await;
-    let files: Vec<_> = (0..50).map(|n| (format!("f{n}.txt"), format!("content {n}"))).collect();
-    let files: Vec<_> = files.iter().map(|(path, content)| (path.as_str(), content.as_str())).collect();
+    let files: Vec<_> = (0..50)
+        .map(|n| (format!("f{n}.txt"), format!("content {n}")))
+        .collect();
+    let files: Vec<_> = files
+        .iter()
+        .map(|(path, content)| (path.as_str(), content.as_str()))
+        .collect();
     let creation = world.host.create(new("a", 1, &files), NOW);
-    assert!(tokio::time::timeout(std::time::Duration::ZERO, creation).await.is_err());
+    assert!(
+        tokio::time::timeout(std::time::Duration::ZERO, creation)
+            .await
+            .is_err()
+    );
     while world.host.list(&key("a"), NOW).await.unwrap().is_empty() {
         tokio::task::yield_now().await;
     }
@@ -98,12 +123,19 @@ async fn a_bundle_that_changed_is_an_error_and_leaves_nothing() {
     let bundle = world.folder.path().join("site.tar");
     std::fs::write(&bundle, "tampered").unwrap();
     let altered = Blob {
-        content: foreshow_bundle::Content::Slice { file: bundle.into(), offset_bytes: 0, len_bytes: 8 },
+        content: foreshow_bundle::Content::Slice {
+            file: bundle.into(),
+            offset_bytes: 0,
+            len_bytes: 8,
+        },
         size_bytes: 8,
         ..blob("original")
     };
     let error = world.host.blobs.store(&[altered]).unwrap_err();
-    assert!(matches!(&error, PreviewError::Source { file, .. } if file == "index.html"), "{error}");
+    assert!(
+        matches!(&error, PreviewError::Source { file, .. } if file == "index.html"),
+        "{error}"
+    );
     assert_eq!((world.stored(), world.half_written()), (0, 0));
 }
 

@@ -36,8 +36,16 @@ impl World {
         Self { folder, host }
     }
 
-    pub(crate) async fn deploy(&self, context: &str, revision: u64, files: &[(&str, &str)]) -> Created {
-        self.host.create(new(context, revision, files), NOW).await.unwrap()
+    pub(crate) async fn deploy(
+        &self,
+        context: &str,
+        revision: u64,
+        files: &[(&str, &str)],
+    ) -> Created {
+        self.host
+            .create(new(context, revision, files), NOW)
+            .await
+            .unwrap()
     }
 
     /// The blobs' files.
@@ -51,13 +59,20 @@ impl World {
             let path = entry.unwrap().path();
             if path.is_dir() { files_below(&path) } else { 0 }
         };
-        std::fs::read_dir(self.folder.path().join("scratch")).unwrap().map(below).sum()
+        std::fs::read_dir(self.folder.path().join("scratch"))
+            .unwrap()
+            .map(below)
+            .sum()
     }
 }
 
 pub(crate) fn files_below(folder: &Path) -> usize {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.map(|path| if path.is_dir() { files_below(&path) } else { 1 }).sum()
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| if path.is_dir() { files_below(&path) } else { 1 })
+        .sum()
 }
 
 pub(crate) fn key(context: &str) -> ContextKey {

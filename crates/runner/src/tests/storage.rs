@@ -6,9 +6,17 @@ use crate::{DeploymentState, PreviewError, Resolved, TOMBSTONES_KEPT};
 #[tokio::test]
 async fn a_blob_that_two_deployments_share_is_stored_once() {
     let world = World::new().await;
-    let first = world.deploy("a", 1, &[("index.html", "hello"), ("logo.svg", "<svg/>")]).await;
+    let first = world
+        .deploy("a", 1, &[("index.html", "hello"), ("logo.svg", "<svg/>")])
+        .await;
     assert_eq!((first.bytes_uploaded, first.bytes_reused), (11, 0));
-    let second = world.deploy("b", 1, &[("index.html", "other"), ("img/logo.svg", "<svg/>")]).await;
+    let second = world
+        .deploy(
+            "b",
+            1,
+            &[("index.html", "other"), ("img/logo.svg", "<svg/>")],
+        )
+        .await;
     assert_eq!((second.bytes_uploaded, second.bytes_reused), (5, 6));
     assert_eq!(world.stored(), 3);
 }
@@ -16,7 +24,9 @@ async fn a_blob_that_two_deployments_share_is_stored_once() {
 #[tokio::test]
 async fn a_blob_is_uploaded_once_however_many_files_of_a_deployment_have_it() {
     let world = World::new().await;
-    let created = world.deploy("a", 1, &[("one.txt", "same"), ("two.txt", "same")]).await;
+    let created = world
+        .deploy("a", 1, &[("one.txt", "same"), ("two.txt", "same")])
+        .await;
     assert_eq!((created.bytes_uploaded, created.bytes_reused), (4, 4));
     assert_eq!(world.stored(), 1);
 }
@@ -24,11 +34,18 @@ async fn a_blob_is_uploaded_once_however_many_files_of_a_deployment_have_it() {
 #[tokio::test]
 async fn removing_removes_exactly_what_nothing_else_uses() {
     let world = World::new().await;
-    let first = world.deploy("a", 1, &[("index.html", "hello"), ("logo.svg", "<svg/>")]).await;
-    let second = world.deploy("b", 1, &[("index.html", "other"), ("logo.svg", "<svg/>")]).await;
+    let first = world
+        .deploy("a", 1, &[("index.html", "hello"), ("logo.svg", "<svg/>")])
+        .await;
+    let second = world
+        .deploy("b", 1, &[("index.html", "other"), ("logo.svg", "<svg/>")])
+        .await;
     assert!(world.host.remove(&first.deployment.id, NOW).await.unwrap());
     assert_eq!(world.stored(), 2);
-    assert!(!world.host.remove(&first.deployment.id, NOW).await.unwrap(), "removing twice is harmless");
+    assert!(
+        !world.host.remove(&first.deployment.id, NOW).await.unwrap(),
+        "removing twice is harmless"
+    );
     assert!(world.host.remove(&second.deployment.id, NOW).await.unwrap());
     assert_eq!(world.stored(), 0);
     assert_eq!(world.host.list(&key("a"), NOW).await.unwrap(), []);
@@ -58,7 +75,10 @@ async fn a_label_that_names_another_deployment_is_refused_and_leaves_no_blob() {
     world.deploy("a", 1, &[("index.html", "hello")]).await;
     let mut second = new("b", 1, &[("index.html", "other")]);
     second.label = label("a-r1");
-    assert!(matches!(world.host.create(second, NOW).await, Err(PreviewError::LabelTaken { .. })));
+    assert!(matches!(
+        world.host.create(second, NOW).await,
+        Err(PreviewError::LabelTaken { .. })
+    ));
     assert_eq!(world.stored(), 1);
 }
 
@@ -66,57 +86,114 @@ async fn a_label_that_names_another_deployment_is_refused_and_leaves_no_blob() {
 async fn a_build_ends_when_its_time_is_over() {
     let world = World::new().await;
     let mut slow = new("a", 1, &[("index.html", "hello")]);
-    slow.build = Build { duration: secs(30), failure: None };
+    slow.build = Build {
+        duration: secs(30),
+        failure: None,
+    };
     let id = world.host.create(slow, NOW).await.unwrap().deployment.id;
     let mut failing = new("a", 2, &[("index.html", "hello")]);
-    failing.build = Build { duration: secs(30), failure: Some(vec!["boom".into()]) };
+    failing.build = Build {
+        duration: secs(30),
+        failure: Some(vec!["boom".into()]),
+    };
     let failing = world.host.create(failing, NOW).await.unwrap().deployment.id;
 
     let state = async |id, at| world.host.get(id, at).await.unwrap().unwrap().state;
     let until = NOW.saturating_add(secs(30));
     assert_eq!(state(&id, NOW).await, DeploymentState::Building { until });
     assert_eq!(state(&id, until).await, DeploymentState::Ready);
-    assert_eq!(state(&failing, NOW).await, DeploymentState::Building { until });
-    assert_eq!(state(&failing, until).await, DeploymentState::Failed { log_tail: vec!["boom".into()] });
+    assert_eq!(
+        state(&failing, NOW).await,
+        DeploymentState::Building { until }
+    );
+    assert_eq!(
+        state(&failing, until).await,
+        DeploymentState::Failed {
+            log_tail: vec!["boom".into()]
+        }
+    );
 }
 
 #[tokio::test]
 async fn an_alias_shows_what_it_was_moved_to_and_goes_with_it() {
     let world = World::new().await;
     let alias = label("a-alias");
-    let first = world.deploy("a", 1, &[("index.html", "one")]).await.deployment;
-    let second = world.deploy("a", 2, &[("index.html", "two")]).await.deployment;
+    let first = world
+        .deploy("a", 1, &[("index.html", "one")])
+        .await
+        .deployment;
+    let second = world
+        .deploy("a", 2, &[("index.html", "two")])
+        .await
+        .deployment;
     assert_eq!(world.host.alias(&alias).await.unwrap(), None);
-    assert_eq!(world.host.resolve(&alias, NOW).await.unwrap(), Resolved::Unknown);
+    assert_eq!(
+        world.host.resolve(&alias, NOW).await.unwrap(),
+        Resolved::Unknown
+    );
     assert!(world.host.move_alias(&alias, &first.id).await.unwrap());
     assert!(world.host.move_alias(&alias, &second.id).await.unwrap());
-    assert_eq!(world.host.alias(&alias).await.unwrap(), Some(second.id.clone()));
-    assert_eq!(world.host.resolve(&alias, NOW).await.unwrap(), Resolved::Alias(second.clone()));
+    assert_eq!(
+        world.host.alias(&alias).await.unwrap(),
+        Some(second.id.clone())
+    );
+    assert_eq!(
+        world.host.resolve(&alias, NOW).await.unwrap(),
+        Resolved::Alias(second.clone())
+    );
 
     world.host.remove(&first.id, NOW).await.unwrap();
-    assert_eq!(world.host.resolve(&alias, NOW).await.unwrap(), Resolved::Alias(second.clone()));
+    assert_eq!(
+        world.host.resolve(&alias, NOW).await.unwrap(),
+        Resolved::Alias(second.clone())
+    );
     world.host.remove(&second.id, NOW).await.unwrap();
-    assert_eq!(world.host.resolve(&alias, NOW).await.unwrap(), Resolved::Removed { at: NOW });
-    assert!(!world.host.move_alias(&alias, &second.id).await.unwrap(), "the deployment is gone");
+    assert_eq!(
+        world.host.resolve(&alias, NOW).await.unwrap(),
+        Resolved::Removed { at: NOW }
+    );
+    assert!(
+        !world.host.move_alias(&alias, &second.id).await.unwrap(),
+        "the deployment is gone"
+    );
 
-    let third = world.deploy("a", 3, &[("index.html", "three")]).await.deployment;
+    let third = world
+        .deploy("a", 3, &[("index.html", "three")])
+        .await
+        .deployment;
     assert!(world.host.move_alias(&alias, &third.id).await.unwrap());
-    assert_eq!(world.host.resolve(&alias, NOW).await.unwrap(), Resolved::Alias(third));
+    assert_eq!(
+        world.host.resolve(&alias, NOW).await.unwrap(),
+        Resolved::Alias(third)
+    );
     assert!(world.host.remove_alias(&alias).await.unwrap());
-    assert_eq!(world.host.resolve(&alias, NOW).await.unwrap(), Resolved::Unknown);
+    assert_eq!(
+        world.host.resolve(&alias, NOW).await.unwrap(),
+        Resolved::Unknown
+    );
     assert!(!world.host.remove_alias(&alias).await.unwrap());
 }
 
 #[tokio::test]
 async fn what_was_removed_is_remembered_for_thirty_days() {
     let world = World::new().await;
-    let id = world.deploy("a", 1, &[("index.html", "one")]).await.deployment.id;
+    let id = world
+        .deploy("a", 1, &[("index.html", "one")])
+        .await
+        .deployment
+        .id;
     world.host.remove(&id, NOW).await.unwrap();
     let own = label("a-r1");
     let last_day = NOW.saturating_add(TOMBSTONES_KEPT);
     let after = last_day.saturating_add(secs(1));
-    assert_eq!(world.host.resolve(&own, last_day).await.unwrap(), Resolved::Removed { at: NOW });
-    assert_eq!(world.host.resolve(&own, after).await.unwrap(), Resolved::Unknown);
+    assert_eq!(
+        world.host.resolve(&own, last_day).await.unwrap(),
+        Resolved::Removed { at: NOW }
+    );
+    assert_eq!(
+        world.host.resolve(&own, after).await.unwrap(),
+        Resolved::Unknown
+    );
     assert_eq!(world.host.collect(last_day).await.unwrap().tombstones, 0);
     assert_eq!(world.host.collect(after).await.unwrap().tombstones, 1);
 }
@@ -124,20 +201,45 @@ async fn what_was_removed_is_remembered_for_thirty_days() {
 #[tokio::test]
 async fn a_revision_that_comes_back_is_no_longer_removed() {
     let world = World::new().await;
-    let id = world.deploy("a", 1, &[("index.html", "one")]).await.deployment.id;
+    let id = world
+        .deploy("a", 1, &[("index.html", "one")])
+        .await
+        .deployment
+        .id;
     world.host.remove(&id, NOW).await.unwrap();
-    let again = world.deploy("a", 1, &[("index.html", "one")]).await.deployment;
+    let again = world
+        .deploy("a", 1, &[("index.html", "one")])
+        .await
+        .deployment;
     assert_ne!(again.id, id, "an id is never given out twice");
-    assert_eq!(world.host.resolve(&label("a-r1"), NOW).await.unwrap(), Resolved::Revision(again));
-    assert!(!world.host.remove(&id, NOW).await.unwrap(), "the old id names nothing");
-    assert_eq!(world.host.get(&DeploymentId::from("dpl_unknown"), NOW).await.unwrap(), None);
+    assert_eq!(
+        world.host.resolve(&label("a-r1"), NOW).await.unwrap(),
+        Resolved::Revision(again)
+    );
+    assert!(
+        !world.host.remove(&id, NOW).await.unwrap(),
+        "the old id names nothing"
+    );
+    assert_eq!(
+        world
+            .host
+            .get(&DeploymentId::from("dpl_unknown"), NOW)
+            .await
+            .unwrap(),
+        None
+    );
 }
 
 #[tokio::test]
 async fn many_files_are_stored_and_removed_together() {
     let world = World::new().await;
-    let files: Vec<_> = (0..600).map(|n| (format!("dir{}/f{n}.txt", n % 7), format!("content {n}"))).collect();
-    let files: Vec<_> = files.iter().map(|(path, content)| (path.as_str(), content.as_str())).collect();
+    let files: Vec<_> = (0..600)
+        .map(|n| (format!("dir{}/f{n}.txt", n % 7), format!("content {n}")))
+        .collect();
+    let files: Vec<_> = files
+        .iter()
+        .map(|(path, content)| (path.as_str(), content.as_str()))
+        .collect();
     let id = world.deploy("a", 1, &files).await.deployment.id;
     assert_eq!(world.stored(), 600);
     world.host.remove(&id, NOW).await.unwrap();
@@ -160,15 +262,28 @@ async fn creating_and_removing_the_same_content_at_once_never_loses_a_blob() {
         }
     });
     let tasks = (0..8_u64).map(|task| {
-        let host = if task % 2 == 0 { world.host.clone() } else { other.clone() };
+        let host = if task % 2 == 0 {
+            world.host.clone()
+        } else {
+            other.clone()
+        };
         tokio::spawn(async move {
             for round in 0..25 {
                 let context = format!("c{task}");
                 let shared = format!("shared {}", round % 3);
-                let new = new(&context, round, &[("index.html", &shared), ("own.txt", &context)]);
+                let new = new(
+                    &context,
+                    round,
+                    &[("index.html", &shared), ("own.txt", &context)],
+                );
                 let created = host.create(new, NOW).await.unwrap().deployment;
-                for digest in [shared, context].map(|text| foreshow_contract::Sha256::of(text.as_bytes())) {
-                    assert!(host.blobs.path(&digest).exists(), "a committed deployment has its blobs");
+                for digest in
+                    [shared, context].map(|text| foreshow_contract::Sha256::of(text.as_bytes()))
+                {
+                    assert!(
+                        host.blobs.path(&digest).exists(),
+                        "a committed deployment has its blobs"
+                    );
                 }
                 host.remove(&created.id, NOW).await.unwrap();
             }
@@ -192,7 +307,12 @@ async fn rate_of_small_sites() {
         tokio::spawn(async move {
             for round in 0..50 {
                 let page = format!("<h1>{task} {round}</h1>");
-                host.create(new(&format!("c{task}"), round, &[("index.html", &page)]), NOW).await.unwrap();
+                host.create(
+                    new(&format!("c{task}"), round, &[("index.html", &page)]),
+                    NOW,
+                )
+                .await
+                .unwrap();
             }
         })
     });

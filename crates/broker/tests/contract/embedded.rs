@@ -1,0 +1,292 @@
+//! What the embedded broker promises beside the port's contract.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use foreshow_contract::MAX_EVENT_BYTES;
+use foreshow_engine::{Broker, BrokerError, DeadLetterReason, Delay, Queue, ResultFilter};
+use foreshow_sqlite::DatabaseError;
+
+use crate::support::{
+    Folder, count, end, expect_nothing, failed_attempt, next, open, result, soon, text, update,
+};
+
+fn locks(folder: &Folder) -> usize {
+    fs::read_dir(folder.sessions()).map_or(0, Iterator::count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_share_queues_and_results() {
+    let folder = Folder::new();
+    let (worker, publisher) = (folder.open().await, folder.open().await);
+    let mut deliveries = worker.consume(Queue::Deploy, count(4)).await.unwrap();
+    let mut results = publisher.subscribe(ResultFilter::default()).await.unwrap();
+    assert!(publisher.has_consumers(Queue::Deploy).await.unwrap());
+    assert!(!publisher.has_consumers(Queue::Cleanup).await.unwrap());
+    for n in 0..10 {
+        publisher
+            .publish_event(update(&n.to_string()))
+            .await
+            .unwrap();
+        let delivery = next(&mut deliveries).await;
+        assert_eq!(text(&delivery), n.to_string());
+        worker
+            .publish_results(&[result("acme", "a", n)])
+            .await
+            .unwrap();
+        worker.ack(&delivery.receipt).await.unwrap();
+        assert_eq!(soon(results.next()).await.unwrap(), result("acme", "a", n));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delay_outlives_the_process_that_asked_for_it() {
+    let folder = Folder::new();
+    let asked_at = {
+        let broker = folder.open().await;
+        let mut deliveries = broker.consume(Queue::Deploy, count(1)).await.unwrap();
+        broker.publish_event(update("later")).await.unwrap();
+        let delivery = next(&mut deliveries).await;
+        let delay = Delay {
+            after: Duration::from_millis(700),
+            attempt: count(3),
+            history: Vec::new(),
+        };
+        broker.delay(&delivery, delay).await.unwrap();
+        Instant::now()
+    };
+    let broker = folder.open().await;
+    assert_eq!(broker.depth(Queue::Deploy).await.unwrap().delayed, 1);
+    let mut deliveries = broker.consume(Queue::Deploy, count(1)).await.unwrap();
+    let again = next(&mut deliveries).await;
+    assert_eq!((text(&again), again.attempt.get()), ("later", 3));
+    assert!(asked_at.elapsed() >= Duration::from_millis(695), "early");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_is_woken_for_what_another_delayed() {
+    let folder = Folder::new();
+    let (one, two) = (folder.open().await, folder.open().await);
+    let mut of_one = one.consume(Queue::Deploy, count(1)).await.unwrap();
+    one.publish_event(update("a")).await.unwrap();
+    let delivery = next(&mut of_one).await;
+    one.publish_event(update("b")).await.unwrap();
+    // The first one is full with "b", so it is for the second one to take "a" when it is due.
+    let delay = Delay {
+        after: Duration::from_millis(200),
+        attempt: count(1),
+        history: Vec::new(),
+    };
+    one.delay(&delivery, delay).await.unwrap();
+    let _held = next(&mut of_one).await;
+    let mut of_two = two.consume(Queue::Deploy, count(1)).await.unwrap();
+    assert_eq!(text(&next(&mut of_two).await), "a");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handle_that_is_dropped_leaves_its_deliveries_to_others() {
+    let folder = Folder::new();
+    let (going, staying) = (folder.open().await, folder.open().await);
+    let mut deliveries = going.consume(Queue::Deploy, count(1)).await.unwrap();
+    going.publish_event(update("moved")).await.unwrap();
+    next(&mut deliveries).await;
+    let mut others = staying.consume(Queue::Deploy, count(1)).await.unwrap();
+    expect_nothing(&mut others).await;
+    drop((deliveries, going));
+    let delivery = next(&mut others).await;
+    assert_eq!((text(&delivery), delivery.redelivered), ("moved", true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lock_of_a_living_process_is_put_back() {
+    let folder = Folder::new();
+    let (one, two) = (folder.open().await, folder.open().await);
+    let _of_one = one.consume(Queue::Deploy, count(1)).await.unwrap();
+    assert_eq!(locks(&folder), 1);
+    for lock in fs::read_dir(folder.sessions()).unwrap() {
+        fs::remove_file(lock.unwrap().path()).unwrap();
+    }
+    soon(async {
+        while locks(&folder) == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert!(two.has_consumers(Queue::Deploy).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_no_session_names_is_removed_and_one_that_is_held_is_not() {
+    let folder = Folder::new();
+    fs::create_dir(folder.sessions()).unwrap();
+    fs::write(folder.sessions().join("stray.lock"), b"").unwrap();
+    let starting = fs::File::create(folder.sessions().join("starting.lock")).unwrap();
+    starting.try_lock().unwrap();
+    let broker = folder.open().await;
+    let _deliveries = broker.consume(Queue::Deploy, count(1)).await.unwrap();
+    assert!(!folder.sessions().join("stray.lock").exists());
+    assert!(folder.sessions().join("starting.lock").exists());
+    assert_eq!(locks(&folder), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_publishes_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let broker = folder.open().await;
+    broker.publish_event(update("a")).await.unwrap();
+    let _results = broker.subscribe(ResultFilter::default()).await.unwrap();
+    assert_eq!(locks(&folder), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_over_the_limit_is_refused_and_one_at_it_is_not() {
+    let folder = Folder::new();
+    let broker = folder.open().await;
+    let mut large = update("");
+    large.body = Bytes::from(vec![b'x'; MAX_EVENT_BYTES]);
+    broker.publish_event(large.clone()).await.unwrap();
+    let mut deliveries = broker.consume(Queue::Deploy, count(4)).await.unwrap();
+    assert_eq!(next(&mut deliveries).await.message, large);
+    large.body = Bytes::from(vec![b'x'; MAX_EVENT_BYTES + 1]);
+    let refused = broker.publish_event(large).await;
+    assert!(
+        matches!(refused, Err(BrokerError::TooLarge { limit_bytes, .. }) if limit_bytes == MAX_EVENT_BYTES as u64)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_tells_all_that_a_replay_needs() {
+    let folder = Folder::new();
+    let broker = folder.open().await;
+    let mut deliveries = broker.consume(Queue::Cleanup, count(1)).await.unwrap();
+    broker.publish_event(end("bad")).await.unwrap();
+    let first = next(&mut deliveries).await;
+    let delay = Delay {
+        after: Duration::ZERO,
+        attempt: count(2),
+        history: vec![failed_attempt(1)],
+    };
+    broker.delay(&first, delay).await.unwrap();
+    let second = next(&mut deliveries).await;
+    let reason = DeadLetterReason {
+        code: "gone".to_owned(),
+        message: "why".to_owned(),
+        attempts: vec![failed_attempt(2)],
+    };
+    broker.dead_letter(&second, &reason).await.unwrap();
+    let letters = folder.open().await.dead_letters(10).await.unwrap();
+    let letter = &letters[0];
+    assert_eq!(letters.len(), 1);
+    assert_eq!(
+        (&letter.message, letter.queue, &letter.reason),
+        (&end("bad"), Queue::Cleanup, &reason)
+    );
+    assert_eq!(
+        (letter.attempt.get(), &letter.history),
+        (2, &vec![failed_attempt(1)])
+    );
+    assert_eq!(letter.accepted_at, first.accepted_at);
+    assert!(letter.died_at >= letter.accepted_at);
+    assert_eq!(broker.depth(Queue::Cleanup).await.unwrap().total(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_goes_on_when_a_full_disk_has_space_again() {
+    let folder = Folder::new();
+    let db = folder.database().await;
+    let broker = open(db.clone(), folder.sessions()).await;
+    let mut deliveries = broker.consume(Queue::Deploy, count(8)).await.unwrap();
+    let limit = |pages: i64| {
+        db.write(move |tx| -> Result<(), DatabaseError> {
+            tx.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
+            Ok(())
+        })
+    };
+    limit(1).await.unwrap();
+    let mut large = update("");
+    large.body = Bytes::from(vec![b'x'; 1 << 20]);
+    let refused = broker.publish_event(large.clone()).await.unwrap_err();
+    let BrokerError::Unavailable { source, .. } = &refused else {
+        panic!("{refused}")
+    };
+    assert!(
+        matches!(
+            source.downcast_ref::<DatabaseError>(),
+            Some(DatabaseError::Full { .. })
+        ),
+        "{source}"
+    );
+    limit(1 << 30).await.unwrap();
+    broker.publish_event(large.clone()).await.unwrap();
+    let delivery = next(&mut deliveries).await;
+    assert_eq!(delivery.message, large);
+    broker.ack(&delivery.receipt).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_newest_results_are_kept() {
+    let folder = Folder::new();
+    let db = folder.database().await;
+    let broker = open(db.clone(), folder.sessions()).await;
+    let mut results = broker.subscribe(ResultFilter::default()).await.unwrap();
+    for page in 0..12_u64 {
+        let page: Vec<_> = (0..1_000)
+            .map(|n| result("acme", "a", page * 1_000 + n))
+            .collect();
+        broker.publish_results(&page).await.unwrap();
+    }
+    let kept: i64 = db
+        .read(|connection| -> Result<_, DatabaseError> {
+            Ok(connection.query_row("SELECT count(*) FROM results", [], |row| row.get(0))?)
+        })
+        .await
+        .unwrap();
+    assert!((10_000..10_256).contains(&kept), "{kept}");
+    // A reader that lags goes on with the oldest that is left.
+    let first = soon(results.next())
+        .await
+        .unwrap()
+        .revision()
+        .unwrap()
+        .get();
+    assert!((1_700..=2_000).contains(&first), "{first}");
+    for expected in first + 1..12_000 {
+        assert_eq!(
+            soon(results.next())
+                .await
+                .unwrap()
+                .revision()
+                .unwrap()
+                .get(),
+            expected
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_process_writes_nothing() {
+    let folder = Folder::new();
+    let db = folder.database().await;
+    let broker = open(db.clone(), folder.sessions()).await;
+    let mut deliveries = broker.consume(Queue::Deploy, count(8)).await.unwrap();
+    broker.publish_event(update("a")).await.unwrap();
+    let delivery = next(&mut deliveries).await;
+    broker
+        .delay(
+            &delivery,
+            Delay {
+                after: Duration::from_mins(10),
+                attempt: count(1),
+                history: Vec::new(),
+            },
+        )
+        .await
+        .unwrap();
+    expect_nothing(&mut deliveries).await;
+    let before = db.stats();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(db.stats(), before);
+}

@@ -1,0 +1,69 @@
+//! Not a claim but a measurement: `cargo nextest run --release -p foreshow-broker --run-ignored only --no-capture`.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use foreshow_engine::{Broker, Queue};
+
+use crate::support::{Folder, count, next, open, result, update};
+
+const MESSAGES: u64 = 20_000;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn messages_per_second() {
+    let folder = Folder::new();
+    let db = folder.database().await;
+    let broker = Arc::new(open(db.clone(), folder.sessions()).await);
+    let body = "x".repeat(2_000);
+    let started = Instant::now();
+    let publishers: Vec<_> = (0..64)
+        .map(|_| {
+            let (broker, body) = (Arc::clone(&broker), body.clone());
+            tokio::spawn(async move {
+                for _ in 0..MESSAGES / 64 {
+                    broker.publish_event(update(&body)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for publisher in publishers {
+        publisher.await.unwrap();
+    }
+    let published = MESSAGES / 64 * 64;
+    println!(
+        "published {:.0}/s",
+        published as f64 / started.elapsed().as_secs_f64()
+    );
+
+    let (started, before) = (Instant::now(), db.stats());
+    let mut deliveries = broker.consume(Queue::Deploy, count(256)).await.unwrap();
+    let done = Arc::new(AtomicU64::new(0));
+    for n in 0..published {
+        let delivery = next(&mut deliveries).await;
+        let (broker, done) = (Arc::clone(&broker), Arc::clone(&done));
+        tokio::spawn(async move {
+            broker
+                .publish_results(&[result("acme", "a", n)])
+                .await
+                .unwrap();
+            broker.ack(&delivery.receipt).await.unwrap();
+            done.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+    while done.load(Ordering::Relaxed) < published {
+        tokio::task::yield_now().await;
+    }
+    let after = db.stats();
+    println!(
+        "consumed, published a result and acknowledged {:.0}/s, {} writes in {} commits",
+        published as f64 / started.elapsed().as_secs_f64(),
+        after.writes - before.writes,
+        after.commits - before.commits,
+    );
+}

@@ -1,0 +1,185 @@
+//! Adapters under test, and what tests are written with.
+
+use std::{
+    collections::BTreeMap, future::Future, num::NonZeroU32, path::PathBuf, sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use foreshow_broker::embedded::EmbeddedBroker;
+use foreshow_contract::{
+    AttemptReport, ContextKey, EventKind, FailureCode, RemovalReason, Removed, ResultBody,
+    ResultEvent, Revision, Timestamp,
+};
+use foreshow_engine::{
+    Broker, Clock, DeadLetterReason, Deliveries, Delivery, Message,
+    testing::{MemoryBroker, PausedClock},
+};
+use foreshow_sqlite::{Database, Options};
+
+/// An adapter with nothing in its queues.
+#[async_trait]
+pub trait Adapter: Send + Sync {
+    /// The handle under test.
+    fn broker(&self) -> Arc<dyn Broker>;
+
+    /// What the port has no method for.
+    async fn dead_letters(&self) -> Vec<(Message, DeadLetterReason)>;
+}
+
+pub struct Memory(MemoryBroker);
+
+pub async fn memory() -> Memory {
+    Memory(MemoryBroker::new(Arc::new(PausedClock::start())))
+}
+
+#[async_trait]
+impl Adapter for Memory {
+    fn broker(&self) -> Arc<dyn Broker> {
+        Arc::new(self.0.clone())
+    }
+
+    async fn dead_letters(&self) -> Vec<(Message, DeadLetterReason)> {
+        self.0.dead_letters()
+    }
+}
+
+/// A folder with one file of queues. Every handle has its own connections and its own session, as another process has.
+pub struct Folder {
+    dir: tempfile::TempDir,
+}
+
+impl Folder {
+    pub fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.dir.path().join("queues.db")
+    }
+
+    pub fn sessions(&self) -> PathBuf {
+        self.dir.path().join("sessions")
+    }
+
+    pub async fn database(&self) -> Database {
+        Database::open(&self.file(), Options::default())
+            .await
+            .unwrap()
+    }
+
+    pub async fn open(&self) -> EmbeddedBroker {
+        open(self.database().await, self.sessions()).await
+    }
+}
+
+pub async fn open(db: Database, sessions: PathBuf) -> EmbeddedBroker {
+    EmbeddedBroker::open(db, sessions, Arc::new(WallClock))
+        .await
+        .unwrap()
+}
+
+pub struct Sqlite {
+    broker: EmbeddedBroker,
+    _folder: Folder,
+}
+
+pub async fn sqlite() -> Sqlite {
+    let folder = Folder::new();
+    Sqlite {
+        broker: folder.open().await,
+        _folder: folder,
+    }
+}
+
+#[async_trait]
+impl Adapter for Sqlite {
+    fn broker(&self) -> Arc<dyn Broker> {
+        Arc::new(self.broker.clone())
+    }
+
+    async fn dead_letters(&self) -> Vec<(Message, DeadLetterReason)> {
+        let letters = self.broker.dead_letters(100).await.unwrap();
+        letters
+            .into_iter()
+            .rev()
+            .map(|letter| (letter.message, letter.reason))
+            .collect()
+    }
+}
+
+pub struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+pub fn update(text: &str) -> Message {
+    message("context.updated.acme", text)
+}
+
+pub fn end(text: &str) -> Message {
+    message("context.ended.acme", text)
+}
+
+fn message(routing_key: &str, text: &str) -> Message {
+    Message {
+        routing_key: routing_key.to_owned(),
+        content_type: Some("application/cloudevents+json".to_owned()),
+        headers: BTreeMap::from([("traceparent".to_owned(), format!("00-{text}"))]),
+        body: Bytes::copy_from_slice(text.as_bytes()),
+    }
+}
+
+pub fn result(tenant: &str, context: &str, revision: u64) -> ResultEvent {
+    let body = ResultBody::Removed(Removed {
+        key: ContextKey::try_new(tenant, context).unwrap(),
+        revision: Revision::try_new(revision).unwrap(),
+        reason: RemovalReason::Ended,
+    });
+    ResultEvent::of(EventKind::End, 0, body, Timestamp::from_micros(1)).unwrap()
+}
+
+pub fn failed_attempt(number: u32) -> AttemptReport {
+    AttemptReport {
+        number,
+        at: Timestamp::from_micros(7),
+        provider: Some("local".into()),
+        code: FailureCode::from("provider_unavailable"),
+        message: "no answer".to_owned(),
+    }
+}
+
+pub fn count(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap()
+}
+
+pub fn text(delivery: &Delivery) -> &str {
+    std::str::from_utf8(&delivery.message.body).unwrap()
+}
+
+/// For what must happen: a test that waits longer than this has failed.
+pub async fn soon<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(20), future)
+        .await
+        .expect("it took too long")
+}
+
+pub async fn next(deliveries: &mut Box<dyn Deliveries>) -> Delivery {
+    soon(deliveries.next()).await.unwrap()
+}
+
+/// For what must not happen, as far as a short wait can tell.
+pub async fn expect_nothing(deliveries: &mut Box<dyn Deliveries>) {
+    let waited = tokio::time::timeout(Duration::from_millis(150), deliveries.next()).await;
+    assert!(
+        waited.is_err(),
+        "nothing was expected, but {:?} came",
+        text(&waited.unwrap().unwrap())
+    );
+}

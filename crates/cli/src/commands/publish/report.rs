@@ -1,0 +1,164 @@
+//! What is told of a result: the URL on standard output, all else on standard error.
+
+use std::time::Duration;
+
+use foreshow_bundle::{Collected, IgnoreReason};
+use foreshow_contract::{Failed, Ready, ResultBody, ResultEvent, Timestamp};
+
+use crate::args::Global;
+use crate::failure::Exit;
+use crate::terminal::{answer, bytes, count, duration, tell, time_of_day, until};
+
+/// Names of what was left out, at most.
+const NAMED: usize = 3;
+
+/// Tells the result, and how the command ends.
+pub(super) fn report(result: &ResultEvent, collected: &Collected, alias: bool, global: &Global) -> Exit {
+    let is_ready = matches!(result.body, ResultBody::Ready(_));
+    let lines = match &result.body {
+        ResultBody::Ready(ready) if !global.quiet => ready_lines(ready, collected),
+        ResultBody::Ready(_) => Vec::new(),
+        ResultBody::Failed(failed) => failed_lines(failed),
+        ResultBody::Superseded(superseded) => vec![format!(
+            "error: revision {} of {} was superseded by revision {}, which came later or has a higher number",
+            superseded.revision, superseded.key, superseded.winner.revision
+        )],
+        ResultBody::Rejected(rejected) => {
+            let path = rejected.path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
+            vec![format!("error: the event was rejected ({}){path}", rejected.code), format!("  because: {}", rejected.message)]
+        }
+        ResultBody::Removed(_) | ResultBody::Building(_) => vec![format!("error: it ended as {}", result.outcome())],
+    };
+    if global.json {
+        _ = answer(&String::from_utf8_lossy(&result.to_json()));
+    } else {
+        for line in lines {
+            tell(&line);
+        }
+        if let ResultBody::Ready(ready) = &result.body {
+            _ = answer(if alias { &ready.alias_url } else { &ready.url });
+        }
+    }
+    if is_ready { Exit::Done } else { Exit::Failed }
+}
+
+fn ready_lines(ready: &Ready, collected: &Collected) -> Vec<String> {
+    let total = duration(Duration::from_millis(ready.timings.total_ms));
+    let what = if ready.unchanged { "unchanged: the live revision has the same files" } else { "deployed" };
+    let mut lines = vec![
+        format!("Ready after {total}: revision {} of {} ({what})", ready.revision, ready.key),
+        format!(
+            "  files     {}, {} ({} uploaded, {} reused)",
+            count(collected.files().len(), "file"),
+            bytes(collected.total_bytes()),
+            bytes(ready.bytes_uploaded),
+            bytes(ready.bytes_reused)
+        ),
+    ];
+    lines.extend(left_out(collected).map(|left_out| format!("  left out  {left_out}")));
+    lines.push(format!("  newest at {}", ready.alias_url));
+    if let Some(at) = ready.expires_at {
+        lines.push(format!("  expires   {}, unless it is published or touched again", until(at, Timestamp::now())));
+    }
+    lines
+}
+
+/// `3 files or folders: .env (…), node_modules/ (…) and 1 more`.
+fn left_out(collected: &Collected) -> Option<String> {
+    let ignored: Vec<_> =
+        collected.ignored().iter().filter(|ignored| ignored.reason != IgnoreReason::IgnoreFile).collect();
+    if ignored.is_empty() {
+        return None;
+    }
+    let mut named: Vec<String> = ignored.iter().take(NAMED).map(ToString::to_string).collect();
+    if ignored.len() > NAMED {
+        named.push(format!("and {} more", ignored.len() - NAMED));
+    }
+    Some(format!("{} by name: {}", ignored.len(), named.join(", ")))
+}
+
+fn failed_lines(failed: &Failed) -> Vec<String> {
+    let error = &failed.error;
+    let mut lines = vec![
+        format!("error: the preview of {}, revision {}, failed ({})", failed.key, failed.revision, error.code),
+        format!("  because: {}", error.message),
+    ];
+    for attempt in &error.attempts {
+        let provider = attempt.provider.as_ref().map_or_else(String::new, |provider| format!(" at {provider}"));
+        let (number, time) = (attempt.number, time_of_day(attempt.at));
+        lines.push(format!("  attempt {number}{provider}, {time} UTC: {}: {}", attempt.code, attempt.message));
+    }
+    if !error.log_tail.is_empty() {
+        lines.push("  the build's last lines:".to_owned());
+        lines.extend(error.log_tail.iter().map(|line| format!("  | {}", without_control(line))));
+    }
+    lines.push("  What was live before still is.".to_owned());
+    lines
+}
+
+/// A build's log is a stranger's: it may colour nothing and move nothing here.
+fn without_control(line: &str) -> String {
+    line.chars().filter(|character| !character.is_control() || *character == '\t').collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use foreshow_contract::{ContextKey, FailureCode, FailureReport, Revision, Timings};
+
+    use super::*;
+
+    fn collected() -> Collected {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("index.html"), "hello").unwrap();
+        fs::write(folder.path().join(".env"), "SECRET=1").unwrap();
+        foreshow_bundle::collect(folder.path(), &foreshow_bundle::Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn what_was_left_out_is_named() {
+        let told = left_out(&collected()).unwrap();
+        assert!(told.starts_with("1 by name: .env ("), "{told}");
+    }
+
+    #[test]
+    fn a_ready_preview_is_told_in_a_few_lines() {
+        let ready = Ready {
+            key: ContextKey::try_new("acme", "ctx").unwrap(),
+            revision: Revision::try_new(7).unwrap(),
+            url: "http://own.localhost/".to_owned(),
+            alias_url: "http://alias.localhost/".to_owned(),
+            provider: "local".into(),
+            deployment_id: "d1".into(),
+            unchanged: false,
+            expires_at: None,
+            timings: Timings { total_ms: 340, ..Timings::default() },
+            bytes_uploaded: 5,
+            bytes_reused: 0,
+            attempts: 1,
+            estimated_cost: None,
+        };
+        let lines = ready_lines(&ready, &collected());
+        assert_eq!(lines[0], "Ready after 340 ms: revision 7 of acme/ctx (deployed)");
+        assert_eq!(lines[1], "  files     1 file, 5 B (5 B uploaded, 0 B reused)");
+        assert_eq!(lines[3], "  newest at http://alias.localhost/");
+    }
+
+    #[test]
+    fn a_build_log_cannot_control_the_terminal() {
+        let failed = Failed {
+            key: ContextKey::try_new("acme", "ctx").unwrap(),
+            revision: Revision::try_new(7).unwrap(),
+            error: FailureReport {
+                code: FailureCode::new("build_failed"),
+                message: "the build failed".to_owned(),
+                provider: None,
+                attempts: Vec::new(),
+                log_tail: vec!["\u{1b}[2Jerror: no".to_owned()],
+            },
+        };
+        let told = failed_lines(&failed).join("\n");
+        assert!(told.contains("  | [2Jerror: no") && !told.contains('\u{1b}'), "{told}");
+    }
+}

@@ -1,0 +1,89 @@
+use clap::Args;
+use foreshow_contract::{ContextId, ResultBody, ResultEvent, TenantId, Timestamp};
+use foreshow_engine::ResultFilter;
+
+use crate::args::Global;
+use crate::ending;
+use crate::failure::{Exit, Failure, OrFail as _};
+use crate::interrupt::Interrupts;
+use crate::terminal::{Reader, answer, duration, tell, time_of_day, until};
+use crate::wiring::Client;
+
+/// Show results as they come, until Ctrl-C.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Only of this tenant
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<TenantId>,
+
+    /// Only of this context
+    #[arg(long, value_name = "ID")]
+    context: Option<ContextId>,
+}
+
+impl Watch {
+    pub(crate) async fn run(self, global: &Global) -> Result<Exit, Failure> {
+        let client = Client::open(global).await?;
+        let mut interrupts = Interrupts::listen()?;
+        let filter = ResultFilter { tenant: self.tenant, context: self.context, outcome: None };
+        let mut results = client.backends.broker.subscribe(filter).await.or_fail(Exit::Environment)?;
+        if !global.quiet && !global.json {
+            tell("Waiting for results; Ctrl-C ends it.");
+        }
+        loop {
+            let result = tokio::select! {
+                result = ending::next(&mut *results) => result?,
+                () = interrupts.next() => return Ok(Exit::Done),
+            };
+            let line = if global.json { String::from_utf8_lossy(&result.to_json()).into_owned() } else { line(&result) };
+            if answer(&line) == Reader::Left {
+                return Ok(Exit::Done);
+            }
+        }
+    }
+}
+
+/// A result in one line.
+fn line(result: &ResultEvent) -> String {
+    let context = result.key().map_or_else(|| "?".to_owned(), |key| key.to_string());
+    let revision = result.revision().map_or_else(String::new, |revision| format!(" {revision}"));
+    let (time, outcome) = (time_of_day(result.time), result.outcome().short());
+    format!("{time} {outcome:<10} {context}{revision}  {}", details(result)).trim_end().to_owned()
+}
+
+fn details(result: &ResultEvent) -> String {
+    match &result.body {
+        ResultBody::Ready(ready) => {
+            let total = duration(std::time::Duration::from_millis(ready.timings.total_ms));
+            let unchanged = if ready.unchanged { ", unchanged" } else { "" };
+            let expires = ready.expires_at.map_or_else(String::new, |at| format!(", expires {}", until(at, Timestamp::now())));
+            format!("{} ({total}{unchanged}{expires})", ready.url)
+        }
+        ResultBody::Failed(failed) => format!("{}: {}", failed.error.code, one_line(&failed.error.message)),
+        ResultBody::Superseded(superseded) => format!("by revision {}", superseded.winner.revision),
+        ResultBody::Removed(removed) => removed.reason.word().to_owned(),
+        ResultBody::Building(building) => building.state.word().to_owned(),
+        ResultBody::Rejected(rejected) => format!("{}: {}", rejected.code, one_line(&rejected.message)),
+    }
+}
+
+/// Messages hold what strangers wrote.
+fn one_line(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use foreshow_contract::{ContextKey, EventKind, Removed, RemovalReason, Revision};
+
+    use super::*;
+
+    #[test]
+    fn a_result_fits_a_line() {
+        let key = ContextKey::try_new("acme", "ctx 1").unwrap();
+        let removed = Removed { key, revision: Revision::try_new(7).unwrap(), reason: RemovalReason::Replaced };
+        let at = Timestamp::from_micros(3_600_000_000);
+        let result = ResultEvent::of(EventKind::Update, 0, ResultBody::Removed(removed), at).unwrap();
+        assert_eq!(line(&result), "01:00:00 removed    acme/ctx~201 7  replaced");
+    }
+}

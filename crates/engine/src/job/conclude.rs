@@ -1,0 +1,162 @@
+//! The last step of a delivery: out of our hands, in one of the ways that lose nothing.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use foreshow_contract::{Content, ContextEvent, FailureCode, FailureReport};
+use tracing::{debug, info, warn};
+
+use super::{Job, results, stop::Trouble};
+use crate::{
+    DeadLetterReason, Delay, Delivery, Outcome,
+    outcome::{Subject, with_attempt},
+    ports::QuotaMember,
+    retry::{self, Next},
+    worker::ShuttingDown,
+};
+
+impl Job {
+    /// Publishes how the event ended, keeps a dead letter of what failed, and acknowledges.
+    pub(super) async fn conclude(
+        &self,
+        subject: &Subject,
+        event: &ContextEvent,
+        outcome: &Outcome,
+        may_be_admitted: bool,
+    ) -> Result<(), ShuttingDown> {
+        let results = results::of(subject, outcome, &self.engine);
+        self.engine
+            .insist(&self.shutdown, || {
+                self.engine.broker().publish_results(&results)
+            })
+            .await?;
+        if let ContextEvent::Updated(update) = event {
+            let build = QuotaMember::Build(subject.key.clone(), subject.ordinal.revision);
+            if may_be_admitted {
+                self.engine
+                    .insist(&self.shutdown, || self.engine.store().leave(&build))
+                    .await?;
+            }
+            // What failed keeps its bundle: a dead letter may be replayed.
+            if let (Content::Bundle(bundle), false) =
+                (&update.content, matches!(outcome, Outcome::Failed { .. }))
+            {
+                self.engine
+                    .insist(&self.shutdown, || {
+                        self.engine
+                            .bundles()
+                            .release(bundle, &update.key, update.revision)
+                    })
+                    .await?;
+            }
+        }
+        match outcome {
+            Outcome::Ready(ready) => {
+                info!(context.id = %subject.key, revision = %subject.ordinal.revision, unchanged = ready.unchanged,
+                    "preview of {} is ready", subject.key);
+            }
+            Outcome::Failed { report } => {
+                warn!(context.id = %subject.key, revision = %subject.ordinal.revision, code = %report.code,
+                    "preview of {} failed: {}", subject.key, report.message);
+                let reason = DeadLetterReason {
+                    code: report.code.to_string(),
+                    message: report.message.clone(),
+                    attempts: report.attempts.clone(),
+                };
+                return self.dead_letter(&reason).await;
+            }
+            Outcome::Removed => {
+                info!(context.id = %subject.key, "{} was ended and cleaned up", subject.key);
+            }
+            Outcome::Superseded { .. } => {}
+        }
+        self.ack().await
+    }
+
+    pub(super) fn next(&self, trouble: &Trouble) -> Next {
+        let Delivery {
+            attempt,
+            accepted_at,
+            ..
+        } = &self.delivery;
+        let options = &self.engine.options().retry;
+        self.engine.with_rng(|rng| {
+            retry::next(
+                &trouble.failure,
+                *attempt,
+                *accepted_at,
+                self.engine.now(),
+                options,
+                rng,
+            )
+        })
+    }
+
+    pub(super) fn failed(&self, trouble: &Trouble, code: &'static str) -> Outcome {
+        let now = self.engine.now();
+        let report = FailureReport {
+            code: FailureCode::from(code),
+            message: trouble.message.clone(),
+            provider: trouble.provider.clone(),
+            attempts: with_attempt(
+                &self.delivery.history,
+                trouble.report(self.delivery.attempt, now),
+            ),
+            log_tail: trouble.log_tail.clone(),
+        };
+        Outcome::Failed {
+            report: Box::new(report),
+        }
+    }
+
+    pub(super) async fn delay(
+        &self,
+        after: Duration,
+        attempt: NonZeroU32,
+        trouble: Option<&Trouble>,
+    ) -> Result<(), ShuttingDown> {
+        let history = match trouble {
+            Some(trouble) => with_attempt(
+                &self.delivery.history,
+                trouble.report(self.delivery.attempt, self.engine.now()),
+            ),
+            None => self.delivery.history.clone(),
+        };
+        let delay = Delay {
+            after,
+            attempt,
+            history,
+        };
+        self.engine
+            .insist(&self.shutdown, || {
+                self.engine.broker().delay(&self.delivery, delay.clone())
+            })
+            .await
+    }
+
+    pub(super) async fn dead_letter(&self, reason: &DeadLetterReason) -> Result<(), ShuttingDown> {
+        self.engine
+            .insist(&self.shutdown, || {
+                self.engine.broker().dead_letter(&self.delivery, reason)
+            })
+            .await
+    }
+
+    pub(super) async fn ack(&self) -> Result<(), ShuttingDown> {
+        self.engine
+            .insist(&self.shutdown, || {
+                self.engine.broker().ack(&self.delivery.receipt)
+            })
+            .await
+    }
+
+    /// Gives the delivery back. Where that fails, it comes back once this consumer is gone.
+    pub(super) async fn give_back(&self) -> Result<(), ShuttingDown> {
+        if let Err(error) = self.engine.broker().requeue(&self.delivery.receipt).await {
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "a delivery was not given back; it follows its consumer"
+            );
+        }
+        Err(ShuttingDown)
+    }
+}

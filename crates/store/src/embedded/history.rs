@@ -1,0 +1,85 @@
+//! What happened last, for people: the newest [`KEPT`] ends.
+
+use foreshow_contract::{ContextKey, Ordinal, OutcomeKind, Timestamp};
+use foreshow_engine::HistoryEntry;
+use foreshow_sqlite::rusqlite::Connection;
+
+use super::{
+    error::{StepError, to_integer, to_revision},
+    schema::{kind_number, kind_of},
+};
+
+/// Entries kept.
+const KEPT: i64 = 10_000;
+
+/// How many are added between two removals of what is beyond [`KEPT`].
+const PRUNE_EVERY: i64 = 256;
+
+pub(super) fn append(connection: &Connection, entry: &HistoryEntry) -> Result<(), StepError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO history (at, tenant, context, revision, kind, outcome, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute((
+            entry.at.as_micros(),
+            entry.key.tenant.as_str(),
+            entry.key.context.as_str(),
+            to_integer(entry.ordinal.revision),
+            kind_number(entry.ordinal.kind),
+            entry.outcome.word(),
+            &entry.detail,
+        ))?;
+    let seq = connection.last_insert_rowid();
+    if seq % PRUNE_EVERY == 0 {
+        connection
+            .prepare_cached("DELETE FROM history WHERE seq <= ?1")?
+            .execute([seq - KEPT])?;
+    }
+    Ok(())
+}
+
+/// Newest first.
+pub(super) fn newest(
+    connection: &Connection,
+    key: Option<&ContextKey>,
+    limit: u32,
+) -> Result<Vec<HistoryEntry>, StepError> {
+    // Two statements: with `?1 IS NULL OR …` the index of one context would go unused.
+    let mut entries = connection.prepare_cached(match key {
+        Some(_) => {
+            "SELECT at, tenant, context, revision, kind, outcome, detail FROM history
+             WHERE tenant = ?2 AND context = ?3 ORDER BY seq DESC LIMIT ?1"
+        }
+        None => {
+            "SELECT at, tenant, context, revision, kind, outcome, detail FROM history
+             WHERE ?2 IS NULL AND ?3 IS NULL ORDER BY seq DESC LIMIT ?1"
+        }
+    })?;
+    let mut rows = entries.query((
+        limit,
+        key.map(|key| key.tenant.as_str()),
+        key.map(|key| key.context.as_str()),
+    ))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let word: String = row.get(5)?;
+        let Some(outcome) = OutcomeKind::ALL
+            .into_iter()
+            .find(|kind| kind.word() == word)
+        else {
+            // Of a newer version, which had more outcomes.
+            continue;
+        };
+        found.push(HistoryEntry {
+            at: Timestamp::from_micros(row.get(0)?),
+            key: ContextKey::try_new(&row.get::<_, String>(1)?, &row.get::<_, String>(2)?)?,
+            ordinal: Ordinal {
+                revision: to_revision(row.get(3)?)?,
+                kind: kind_of(row.get(4)?),
+            },
+            outcome,
+            detail: row.get(6)?,
+        });
+    }
+    Ok(found)
+}

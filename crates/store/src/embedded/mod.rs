@@ -1,0 +1,29 @@
+//! The store in one SQLite file, for everything that one machine runs.
+//!
+//! What it keeps true: every method is one transaction, that loads the context's record, applies the transition of
+//! [`foreshow_engine::record`] and saves what changed. The rules live there and nowhere here. SQLite's write lock puts the
+//! transactions of all processes in one order, and each is synced before it is answered: killed at any instant, a step
+//! has happened whole or not at all.
+//!
+//! | room | idea |
+//! | --- | --- |
+//! | `records` | the contexts' rows |
+//! | `outcomes` | how events ended, kept by age |
+//! | `quota` | sets with deadlines |
+//! | `history` | what happened last |
+//! | `watching` | telling those who wait, across processes |
+//! | `bundles` | the files of large events, kept while an event needs them |
+
+mod bundles;
+mod error;
+mod history;
+mod outcomes;
+mod quota;
+mod records;
+mod schema;
+mod steps;
+mod store;
+mod watching;
+
+pub use bundles::EmbeddedBundles;
+pub use store::{EmbeddedStore, KEEP_OUTCOMES};

@@ -1,0 +1,409 @@
+//! The handle, and the port's methods as steps.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use foreshow_contract::{ContextKey, HostLabel, Ordinal, Revision, TenantId, Timestamp};
+use foreshow_engine::{
+    Admission, AdmitRequest, Claim, ClaimAnswer, Claimed, Clock, ContextRecord, ContextSummary,
+    GoLive, HistoryEntry, Lease, LeaseId, Live, Outcome, QuotaMember, QuotaSet, RecordedDeployment,
+    Recording, Renewal, SettledOutcome, Settlement, Settling, Store, StoreError, Watch,
+};
+use foreshow_sqlite::{
+    Database,
+    rusqlite::{Connection, Transaction},
+};
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    error::{StepError, on},
+    history, outcomes, quota, records, schema,
+    steps::{self, Step},
+    watching::{self, Watching},
+};
+
+/// How long it is remembered how an event ended, unless configured otherwise: 30 days, as long as tombstones.
+///
+/// Shorter than the oldest message that may still be queued somewhere, and a copy of it would be worked on again.
+pub const KEEP_OUTCOMES: Duration = Duration::from_hours(30 * 24);
+
+/// How often outcomes that are too old are looked for.
+const PRUNE_EVERY: Duration = Duration::from_hours(1);
+
+/// The store in one SQLite file. Cheap to clone.
+#[derive(Clone)]
+pub struct EmbeddedStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    db: Database,
+    clock: Arc<dyn Clock>,
+    keep_outcomes: Duration,
+    /// When outcomes are pruned next, in µs.
+    prune_at: Arc<AtomicI64>,
+    watching: Arc<Watching>,
+    /// Started for the first watch.
+    lookout: OnceLock<AbortOnDropHandle<()>>,
+    runtime: Handle,
+}
+
+impl EmbeddedStore {
+    /// Opens the store in `db`, making its tables where they are missing. Outcomes are remembered for `keep_outcomes`:
+    /// [`KEEP_OUTCOMES`], unless configured otherwise.
+    ///
+    /// # Errors
+    /// Where the file can't be read or written, or belongs to a newer version; the source tells.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn open(
+        db: Database,
+        clock: Arc<dyn Clock>,
+        keep_outcomes: Duration,
+    ) -> Result<Self, StoreError> {
+        db.migrate("store", schema::STORE)
+            .await
+            .map_err(on("open its tables"))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                db,
+                clock,
+                keep_outcomes,
+                prune_at: Arc::new(AtomicI64::new(i64::MIN)),
+                watching: Arc::default(),
+                lookout: OnceLock::new(),
+                runtime: Handle::current(),
+            }),
+        })
+    }
+
+    /// Runs a step on a context, and tells those who wait for it once it is committed.
+    async fn step<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        key: &ContextKey,
+        change: impl FnOnce(&mut Step<'_>) -> Result<T, StepError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let clock = Arc::clone(&self.inner.clock);
+        let name = key.clone();
+        let (answer, noticed) = self
+            .write(operation, move |tx| {
+                steps::run(tx, &name, clock.now(), change)
+            })
+            .await?;
+        self.inner.watching.note(key, noticed);
+        Ok(answer)
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, StepError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.db.write(change).await.map_err(on(operation))
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        query: impl FnOnce(&Connection) -> Result<T, StepError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.db.read(query).await.map_err(on(operation))
+    }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {
+        let asked = claim.clone();
+        let (answer, record) = self
+            .step("claim a context", &claim.key, move |step| {
+                let prior = outcomes::load(step.tx, step.key, asked.ordinal)?;
+                let desired = step.record.as_ref().map(|record| record.desired);
+                let answer =
+                    ContextRecord::claim(&mut step.record, &asked, prior.as_ref(), step.now);
+                step.concerns_waiters =
+                    step.record.as_ref().map(|record| record.desired) != desired;
+                Ok((answer, step.record.clone()))
+            })
+            .await?;
+        Ok(match answer {
+            ClaimAnswer::Finished(settled) => Claimed::Finished(settled),
+            ClaimAnswer::Stale(by) => Claimed::Stale { by },
+            ClaimAnswer::Conflict => Claimed::Conflict,
+            ClaimAnswer::Held(until) => Claimed::Held { until },
+            ClaimAnswer::Granted(fence) => Claimed::Granted {
+                lease: Lease::granted(LeaseId {
+                    key: claim.key.clone(),
+                    ordinal: claim.ordinal,
+                    owner: claim.owner.clone(),
+                    fence,
+                }),
+                record: Box::new(record.expect("a granted claim has a record")),
+            },
+        })
+    }
+
+    async fn renew(&self, lease: &LeaseId, ttl: Duration) -> Result<Renewal, StoreError> {
+        let id = lease.clone();
+        self.step("renew a lease", &lease.key, move |step| {
+            let Some(record) = &mut step.record else {
+                return Ok(Renewal::Lost);
+            };
+            let is_renewed = record.renew(&id, ttl, step.now);
+            Ok(if is_renewed {
+                Renewal::Renewed {
+                    desired: record.desired,
+                    floor: record.floor,
+                }
+            } else {
+                Renewal::Lost
+            })
+        })
+        .await
+    }
+
+    async fn record_deployment(
+        &self,
+        lease: &LeaseId,
+        deployment: &RecordedDeployment,
+    ) -> Result<Recording, StoreError> {
+        let (id, deployment) = (lease.clone(), deployment.clone());
+        self.step("record a deployment", &lease.key, move |step| {
+            Ok(step.record.as_mut().map_or(Recording::Lost, |record| {
+                record.record_deployment(&id, &deployment, step.now)
+            }))
+        })
+        .await
+    }
+
+    async fn go_live(
+        &self,
+        lease: &LeaseId,
+        live: &Live,
+        ttl: Duration,
+    ) -> Result<GoLive, StoreError> {
+        let (id, live) = (lease.clone(), live.clone());
+        self.step("record what goes live", &lease.key, move |step| {
+            Ok(step.record.as_mut().map_or(Recording::Lost, |record| {
+                record.go_live(&id, &live, ttl, step.now)
+            }))
+        })
+        .await
+    }
+
+    async fn settle(
+        &self,
+        lease: &LeaseId,
+        settlement: &Settlement,
+    ) -> Result<Settling, StoreError> {
+        let (id, settlement) = (lease.clone(), settlement.clone());
+        let prune_at = Arc::clone(&self.inner.prune_at);
+        let keep = self.inner.keep_outcomes;
+        self.step("settle an event", &lease.key, move |step| {
+            let settling = settle(step, &id, settlement)?;
+            prune_if_due(step, &prune_at, keep)?;
+            Ok(settling)
+        })
+        .await
+    }
+
+    async fn release(&self, lease: &LeaseId) -> Result<(), StoreError> {
+        let id = lease.clone();
+        self.step("release a lease", &lease.key, move |step| {
+            if let Some(record) = &mut step.record {
+                let was_held = record.lease.is_some();
+                record.release(&id);
+                step.concerns_waiters = was_held && record.lease.is_none();
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn touch(
+        &self,
+        key: &ContextKey,
+        ttl: Option<Duration>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        self.step("touch a context", key, move |step| {
+            let expires_at = step
+                .record
+                .as_mut()
+                .and_then(|record| record.touch(ttl, step.now));
+            if let Some(expires_at) = expires_at {
+                quota::prolong(step.tx, step.key, expires_at)?;
+            }
+            Ok(expires_at)
+        })
+        .await
+    }
+
+    async fn admit(&self, request: &AdmitRequest) -> Result<Admission, StoreError> {
+        let (request, clock) = (request.clone(), Arc::clone(&self.inner.clock));
+        self.write("admit a revision", move |tx| {
+            quota::admit(tx, &request, clock.now())
+        })
+        .await
+    }
+
+    async fn leave(&self, member: &QuotaMember) -> Result<(), StoreError> {
+        let member = member.clone();
+        self.write("leave a quota", move |tx| quota::leave(tx, &member))
+            .await
+    }
+
+    async fn quota_used(&self, tenant: &TenantId, set: QuotaSet) -> Result<u64, StoreError> {
+        let (tenant, now) = (tenant.clone(), self.inner.clock.now());
+        self.read("read a quota", move |connection| {
+            quota::used(connection, &tenant, set, now)
+        })
+        .await
+    }
+
+    async fn context(&self, key: &ContextKey) -> Result<Option<ContextRecord>, StoreError> {
+        let key = key.clone();
+        self.read("read a context", move |connection| {
+            Ok(records::load(connection, &key)?.map(|found| found.record))
+        })
+        .await
+    }
+
+    async fn contexts(
+        &self,
+        tenant: Option<&TenantId>,
+        limit: u32,
+    ) -> Result<Vec<ContextSummary>, StoreError> {
+        let tenant = tenant.cloned();
+        self.read("list contexts", move |connection| {
+            records::list(connection, tenant.as_ref(), limit)
+        })
+        .await
+    }
+
+    async fn outcome(
+        &self,
+        key: &ContextKey,
+        ordinal: Ordinal,
+    ) -> Result<Option<SettledOutcome>, StoreError> {
+        let key = key.clone();
+        self.read("read an outcome", move |connection| {
+            outcomes::load(connection, &key, ordinal)
+        })
+        .await
+    }
+
+    async fn resolve_alias(&self, alias: &HostLabel) -> Result<Option<ContextKey>, StoreError> {
+        let alias = alias.clone();
+        self.read("resolve an alias", move |connection| {
+            records::by_alias(connection, &alias)
+        })
+        .await
+    }
+
+    async fn expired(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(ContextKey, Revision)>, StoreError> {
+        self.read("list expired previews", move |connection| {
+            records::expired(connection, now, limit)
+        })
+        .await
+    }
+
+    async fn history(
+        &self,
+        key: Option<&ContextKey>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        let key = key.cloned();
+        self.read("read the history", move |connection| {
+            history::newest(connection, key.as_ref(), limit)
+        })
+        .await
+    }
+
+    fn watch(&self, key: &ContextKey) -> Box<dyn Watch> {
+        let Inner {
+            db,
+            watching,
+            runtime,
+            ..
+        } = &*self.inner;
+        self.inner.lookout.get_or_init(|| {
+            AbortOnDropHandle::new(runtime.spawn(watching::keep(db.clone(), Arc::clone(watching))))
+        });
+        Box::new(watching.watch(key))
+    }
+}
+
+/// Ends the lease's event and remembers how.
+fn settle(
+    step: &mut Step<'_>,
+    lease: &LeaseId,
+    settlement: Settlement,
+) -> Result<Settling, StepError> {
+    let Some(record) = &mut step.record else {
+        return Ok(Settling::Lost);
+    };
+    let digest = record
+        .lease
+        .as_ref()
+        .map(|lease| lease.digest.clone())
+        .unwrap_or_default();
+    let Settlement {
+        mut outcome,
+        expires_at,
+        removed,
+    } = settlement;
+    if !record.settle(lease, &outcome, expires_at, step.now) {
+        return Ok(Settling::Lost);
+    }
+    step.concerns_waiters = true;
+    if let Outcome::Ready(ready) = &mut outcome {
+        ready.replaced = outcomes::ready_as(step.tx, step.key, &removed)?;
+    }
+    // That something newer won needs no memory: an accepted order only grows.
+    if !matches!(outcome, Outcome::Superseded { .. }) {
+        let settled = SettledOutcome {
+            ordinal: lease.ordinal,
+            digest,
+            outcome: outcome.clone(),
+            at: step.now,
+        };
+        outcomes::save(step.tx, step.key, &settled)?;
+    }
+    let entry = HistoryEntry {
+        at: step.now,
+        key: step.key.clone(),
+        ordinal: lease.ordinal,
+        outcome: outcome.kind(),
+        detail: outcome.detail(),
+    };
+    history::append(step.tx, &entry)?;
+    Ok(Settling::Settled { outcome })
+}
+
+/// Removes outcomes that are too old: a few at a time, now and then, along with a step that writes anyway.
+fn prune_if_due(step: &Step<'_>, prune_at: &AtomicI64, keep: Duration) -> Result<(), StepError> {
+    if step.now.as_micros() < prune_at.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let has_more = outcomes::prune(step.tx, keep, step.now)?;
+    let next = if has_more {
+        step.now
+    } else {
+        step.now.saturating_add(PRUNE_EVERY)
+    };
+    prune_at.store(next.as_micros(), Ordering::Relaxed);
+    Ok(())
+}
