@@ -9,7 +9,7 @@ fn stored(dir: &std::path::Path) -> (usize, u64) {
         return (0, 0);
     };
     entries.flatten().fold((0, 0), |(files, bytes), entry| {
-        let metadata = entry.metadata().unwrap();
+        let metadata = entry.metadata().expect("a file that is there has metadata");
         if metadata.is_dir() {
             let (more_files, more_bytes) = stored(&entry.path());
             (files + more_files, bytes + more_bytes)

@@ -1,4 +1,4 @@
-use std::{fs, path::Path};
+use std::{fmt::Write as _, fs, path::Path};
 
 /// Writes a file, with its folders.
 ///
@@ -17,7 +17,7 @@ pub fn site(dir: &Path, files: usize, bytes: usize, seed: u64) {
     let mut index = String::from("<!doctype html><title>A site</title><h1>A site</h1>\n");
     for n in 0..files - 1 {
         let path = format!("chapter-{}/page-{n}.html", n % 20);
-        index.push_str(&format!("<a href=\"{path}\">{n}</a>\n"));
+        writeln!(index, "<a href=\"{path}\">{n}</a>").expect("text can be written to");
         let size = bytes / (files - 1);
         let text: String = std::iter::repeat_with(|| rng.alphanumeric())
             .take(size)

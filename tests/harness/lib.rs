@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// # Panics
 /// When the minute is over.
 pub async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
-    let give_up_at = Instant::now() + Duration::from_secs(60);
+    let give_up_at = Instant::now() + Duration::from_mins(1);
     while !check().await {
         assert!(Instant::now() < give_up_at, "waited a minute for: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;

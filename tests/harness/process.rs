@@ -111,7 +111,7 @@ impl Foreshow {
     /// Where it can't be started or does not end.
     pub async fn run<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Output {
         let mut command = self.command(arguments);
-        let output = timeout(Duration::from_secs(120), command.output());
+        let output = timeout(Duration::from_mins(2), command.output());
         output
             .await
             .expect("it ends within two minutes")
@@ -200,7 +200,7 @@ impl Up {
     /// # Panics
     /// Where none comes within a minute, with what came.
     pub async fn line_with(&mut self, text: &str) -> String {
-        let found = timeout(Duration::from_secs(60), async {
+        let found = timeout(Duration::from_mins(1), async {
             while let Some(line) = self.lines.recv().await {
                 if line.contains(text) {
                     return Some(line);
@@ -261,7 +261,7 @@ impl Up {
             .status()
             .await;
         assert!(sent.expect("kill can be started").success());
-        let ended = timeout(Duration::from_secs(60), self.child.wait());
+        let ended = timeout(Duration::from_mins(1), self.child.wait());
         ended
             .await
             .unwrap_or_else(|_| panic!("it did not end:\n{}", self.said()))

@@ -82,7 +82,7 @@ impl Upstream {
     /// Where none comes within a minute.
     pub async fn next_end(&mut self) -> ResultEvent {
         loop {
-            let next = timeout(Duration::from_secs(60), self.results.next()).await;
+            let next = timeout(Duration::from_mins(1), self.results.next()).await;
             let result = next
                 .expect("a result comes within a minute")
                 .expect("results can be read");

@@ -24,19 +24,39 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Global {
     /// The configuration file [default: foreshow.toml, where there is one]
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
     pub(crate) config: Option<PathBuf>,
 
     /// What carries events and results [default: sqlite:, a file in the data folder]
-    #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help_heading = "Global options"
+    )]
     pub(crate) broker: Option<String>,
 
     /// What workers agree on [default: sqlite:, a file in the data folder]
-    #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help_heading = "Global options"
+    )]
     pub(crate) store: Option<String>,
 
     /// The folder that `up` and its neighbours share [default: .foreshow]
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help_heading = "Global options"
+    )]
     pub(crate) data_dir: Option<String>,
 
     /// Write JSON for programs: results and listings, errors, and the log
@@ -48,7 +68,13 @@ pub(crate) struct Global {
     pub(crate) verbose: u8,
 
     /// Say nothing but the answer and errors
-    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Global options"
+    )]
     pub(crate) quiet: bool,
 }
 
@@ -59,14 +85,25 @@ impl Global {
     }
 
     /// The same, with one more flag: key, flag, value.
-    pub(crate) fn load_with(&self, flag: Option<(&'static str, &'static str, String)>) -> Result<Loaded, Failure> {
+    pub(crate) fn load_with(
+        &self,
+        flag: Option<(&'static str, &'static str, String)>,
+    ) -> Result<Loaded, Failure> {
         let given = [
             ("broker", "--broker", self.broker.clone()),
             ("store", "--store", self.store.clone()),
             ("data_dir", "--data-dir", self.data_dir.clone()),
         ];
-        let flags = given.into_iter().filter_map(|(key, flag, value)| Some((key, flag, value?))).chain(flag).collect();
-        let sources = Sources { file: self.config.clone(), environment: std::env::vars_os().collect(), flags };
+        let flags = given
+            .into_iter()
+            .filter_map(|(key, flag, value)| Some((key, flag, value?)))
+            .chain(flag)
+            .collect();
+        let sources = Sources {
+            file: self.config.clone(),
+            environment: std::env::vars_os().collect(),
+            flags,
+        };
         sources.load().map_err(Failure::from)
     }
 }
@@ -99,7 +136,10 @@ mod tests {
 
     #[test]
     fn global_flags_work_before_and_after_the_command() {
-        for args in ["foreshow --json --data-dir d previews", "foreshow previews --data-dir d --json"] {
+        for args in [
+            "foreshow --json --data-dir d previews",
+            "foreshow previews --data-dir d --json",
+        ] {
             let cli = Cli::try_parse_from(args.split(' ')).unwrap();
             assert!(cli.global.json, "{args}");
             assert_eq!(cli.global.data_dir.as_deref(), Some("d"), "{args}");

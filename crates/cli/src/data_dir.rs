@@ -35,10 +35,21 @@ impl DataDir {
             let help = help(path, error.kind());
             Failure::of(Exit::Environment, anyhow::Error::new(error).context(what)).help(help)
         };
-        create(path).map_err(|error| failed(format!("cannot make the data folder {}", path.display()), error))?;
-        let dir = Self { path: path.to_owned() };
-        dir.ensure_ignored()
-            .map_err(|error| failed(format!("cannot write to the data folder {}", path.display()), error))?;
+        create(path).map_err(|error| {
+            failed(
+                format!("cannot make the data folder {}", path.display()),
+                error,
+            )
+        })?;
+        let dir = Self {
+            path: path.to_owned(),
+        };
+        dir.ensure_ignored().map_err(|error| {
+            failed(
+                format!("cannot write to the data folder {}", path.display()),
+                error,
+            )
+        })?;
         Ok(dir)
     }
 
@@ -70,7 +81,8 @@ impl DataDir {
     /// Tells neighbours where the gateway is.
     pub(crate) fn announce_gateway(&self, addr: SocketAddr) -> anyhow::Result<()> {
         let path = self.path.join(GATEWAY_ADDR);
-        replace(&self.path, &path, &format!("{addr}\n")).with_context(|| format!("could not write {}", path.display()))
+        replace(&self.path, &path, &format!("{addr}\n"))
+            .with_context(|| format!("could not write {}", path.display()))
     }
 
     /// Takes the announcement back, unless another gateway has made its own since.
@@ -83,8 +95,14 @@ impl DataDir {
 
     /// Writes a `.gitignore` each time it is missing, which also tells whether the folder can be written at all.
     fn ensure_ignored(&self) -> io::Result<()> {
-        tempfile::Builder::new().prefix(".writable-").tempfile_in(&self.path)?;
-        match fs::OpenOptions::new().write(true).create_new(true).open(self.path.join(".gitignore")) {
+        tempfile::Builder::new()
+            .prefix(".writable-")
+            .tempfile_in(&self.path)?;
+        match fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(self.path.join(".gitignore"))
+        {
             Ok(mut file) => file.write_all(b"# Foreshow's own data.\n*\n"),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(error),
@@ -96,7 +114,11 @@ const GATEWAY_ADDR: &str = "gateway.addr";
 
 /// The address that a gateway on this folder has, or had; also where the folder was never made.
 pub(crate) fn gateway_addr(data_dir: &Path) -> Option<SocketAddr> {
-    fs::read_to_string(data_dir.join(GATEWAY_ADDR)).ok()?.trim().parse().ok()
+    fs::read_to_string(data_dir.join(GATEWAY_ADDR))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 /// For its owner alone: queued events can hold secrets. A folder that is there already keeps its mode.
@@ -117,8 +139,13 @@ fn help(path: &Path, kind: ErrorKind) -> String {
         ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
             format!("a file is in the way: move it, {elsewhere}")
         }
-        ErrorKind::ReadOnlyFilesystem => format!("it is on a read-only mount: remount it writable, {elsewhere}"),
-        ErrorKind::PermissionDenied => format!("make {} writable for this user, {elsewhere}", path.display()),
+        ErrorKind::ReadOnlyFilesystem => {
+            format!("it is on a read-only mount: remount it writable, {elsewhere}")
+        }
+        ErrorKind::PermissionDenied => format!(
+            "make {} writable for this user, {elsewhere}",
+            path.display()
+        ),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
             format!("free some space on its disk, {elsewhere}")
         }
@@ -128,7 +155,9 @@ fn help(path: &Path, kind: ErrorKind) -> String {
 
 /// Writes a file whole or not at all, whoever reads it meanwhile.
 fn replace(folder: &Path, path: &Path, content: &str) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".new-")
+        .tempfile_in(folder)?;
     file.write_all(content.as_bytes())?;
     file.persist(path).map(drop).map_err(|error| error.error)
 }
@@ -146,7 +175,10 @@ mod tests {
             let failure = DataDir::prepare(&path).unwrap_err();
             assert_eq!(failure.exit, Exit::Environment);
             let told = failure.to_string();
-            assert!(told.contains(&path.display().to_string()) && told.contains("a file is in the way"), "{told}");
+            assert!(
+                told.contains(&path.display().to_string()) && told.contains("a file is in the way"),
+                "{told}"
+            );
         }
     }
 

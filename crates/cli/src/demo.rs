@@ -1,7 +1,8 @@
 //! The sample context of `up --demo`.
 
 use foreshow_contract::{
-    Content, ContextEvent, ContextKey, ContextUpdated, EventKind, InlineFile, ResultBody, ResultEvent, Revision, Timestamp,
+    Content, ContextEvent, ContextKey, ContextUpdated, EventKind, InlineFile, ResultBody,
+    ResultEvent, Revision, Timestamp,
 };
 
 use crate::ending::{Awaited, Hearing};
@@ -20,7 +21,11 @@ const FILES: [(&str, &str); 4] = [
 pub(crate) async fn publish(backends: &Backends) -> Result<ResultEvent, Failure> {
     let key = ContextKey::try_new("default", "demo").or_fail(Exit::Usage)?;
     let mut hearing = Hearing::of(&*backends.broker, &key).await?;
-    let known = backends.store.context(&key).await.or_fail(Exit::Environment)?;
+    let known = backends
+        .store
+        .context(&key)
+        .await
+        .or_fail(Exit::Environment)?;
     let revision = events::next_revision(None, known.as_ref(), Timestamp::now())?;
     let event = events::enveloped(ContextEvent::Updated(update(key.clone(), revision)))?;
     events::publish(&*backends.broker, &event).await?;
@@ -29,19 +34,31 @@ pub(crate) async fn publish(backends: &Backends) -> Result<ResultEvent, Failure>
 }
 
 fn update(key: ContextKey, revision: Revision) -> ContextUpdated {
-    let files = FILES.iter().map(|(path, content)| InlineFile::text(*path, *content)).collect();
+    let files = FILES
+        .iter()
+        .map(|(path, content)| InlineFile::text(*path, *content))
+        .collect();
     ContextUpdated::new(key, revision, Content::Files(files))
 }
 
 /// The address to show; the failure where there is none.
 pub(crate) fn url(result: &ResultEvent) -> Result<&str, Failure> {
-    let failed = |why: String| Err(Failure::new(Exit::Failed, "the demo could not be deployed").help(why));
+    let failed =
+        |why: String| Err(Failure::new(Exit::Failed, "the demo could not be deployed").help(why));
     match &result.body {
         ResultBody::Ready(ready) => Ok(&ready.url),
-        ResultBody::Failed(failure) => failed(format!("{}: {}", failure.error.code, failure.error.message)),
-        ResultBody::Rejected(rejected) => failed(format!("{}: {}", rejected.code, rejected.message)),
-        ResultBody::Superseded(_) => failed("somebody else published the context `demo` just now".to_owned()),
-        ResultBody::Removed(_) | ResultBody::Building(_) => failed(format!("it ended as {}", result.outcome())),
+        ResultBody::Failed(failure) => {
+            failed(format!("{}: {}", failure.error.code, failure.error.message))
+        }
+        ResultBody::Rejected(rejected) => {
+            failed(format!("{}: {}", rejected.code, rejected.message))
+        }
+        ResultBody::Superseded(_) => {
+            failed("somebody else published the context `demo` just now".to_owned())
+        }
+        ResultBody::Removed(_) | ResultBody::Building(_) => {
+            failed(format!("it ended as {}", result.outcome()))
+        }
     }
 }
 
@@ -53,15 +70,25 @@ mod tests {
     fn the_page_needs_nothing_from_elsewhere() {
         for (path, content) in FILES {
             let foreign = content.replace("http://www.w3.org/2000/svg", "");
-            assert!(!foreign.contains("http://") && !foreign.contains("https://") && !foreign.contains("//cdn"), "{path}");
+            assert!(
+                !foreign.contains("http://")
+                    && !foreign.contains("https://")
+                    && !foreign.contains("//cdn"),
+                "{path}"
+            );
         }
     }
 
     #[test]
     fn the_page_names_only_files_that_it_has() {
         let page = FILES[0].1;
-        let named = page.split("href=\"").chain(page.split("src=\"")).filter_map(|rest| rest.split('"').next());
-        let named: Vec<_> = named.filter(|name| name.contains('.') && !name.contains('<')).collect();
+        let named = page
+            .split("href=\"")
+            .chain(page.split("src=\""))
+            .filter_map(|rest| rest.split('"').next());
+        let named: Vec<_> = named
+            .filter(|name| name.contains('.') && !name.contains('<'))
+            .collect();
         assert!(named.len() >= 3, "{named:?}");
         for name in named {
             assert!(FILES.iter().any(|(path, _)| *path == name), "{name}");
@@ -71,7 +98,9 @@ mod tests {
     #[test]
     fn motion_is_only_for_those_who_like_it() {
         let style = FILES[1].1;
-        let (calm, moving) = style.split_once("@media (prefers-reduced-motion: no-preference)").unwrap();
+        let (calm, moving) = style
+            .split_once("@media (prefers-reduced-motion: no-preference)")
+            .unwrap();
         assert!(!calm.contains("animation:") && moving.contains("animation:"));
     }
 }

@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use foreshow_contract::{Building, ContextKey, EventKind, IncomingEvent, ResultBody, ResultEvent, Revision};
+use foreshow_contract::{
+    Building, ContextKey, EventKind, IncomingEvent, ResultBody, ResultEvent, Revision,
+};
 use foreshow_engine::{Broker, Queue, ResultFilter, Results};
 use tokio::time::sleep;
 use tracing::warn;
@@ -57,7 +59,8 @@ impl Awaited {
     fn is_meant_by(&self, result: &ResultEvent) -> bool {
         match &result.body {
             ResultBody::Rejected(rejected) => {
-                rejected.event_id.as_deref() == Some(&self.id) && rejected.event_source.as_deref() == Some(&self.source)
+                rejected.event_id.as_deref() == Some(&self.id)
+                    && rejected.event_source.as_deref() == Some(&self.source)
             }
             ResultBody::Ready(_)
             | ResultBody::Failed(_)
@@ -79,8 +82,11 @@ pub(crate) enum Heard<'a> {
 impl<'a> Hearing<'a> {
     /// Subscribes to the context's results, from now on.
     pub(crate) async fn of(broker: &'a dyn Broker, key: &ContextKey) -> Result<Self, Failure> {
-        let filter =
-            ResultFilter { tenant: Some(key.tenant.clone()), context: Some(key.context.clone()), outcome: None };
+        let filter = ResultFilter {
+            tenant: Some(key.tenant.clone()),
+            context: Some(key.context.clone()),
+            outcome: None,
+        };
         let results = broker.subscribe(filter).await.or_fail(Exit::Environment)?;
         Ok(Self { broker, results })
     }
@@ -137,10 +143,15 @@ pub(crate) async fn next(results: &mut dyn Results) -> Result<ResultEvent, Failu
     loop {
         match results.next().await {
             Ok(result) => return Ok(result),
-            Err(error) if tried >= READS_TRIED => return Err(Failure::of(Exit::Environment, error)),
+            Err(error) if tried >= READS_TRIED => {
+                return Err(Failure::of(Exit::Environment, error));
+            }
             Err(error) => {
                 if tried == 1 {
-                    warn!(error = &error as &dyn std::error::Error, "results cannot be read; trying on");
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        "results cannot be read; trying on"
+                    );
                 }
                 tried += 1;
                 sleep(Duration::from_millis(200)).await;
@@ -153,7 +164,7 @@ pub(crate) async fn next(results: &mut dyn Results) -> Result<ResultEvent, Failu
 mod tests {
     use std::sync::Arc;
 
-    use foreshow_contract::{Removed, RemovalReason, Timestamp};
+    use foreshow_contract::{RemovalReason, Removed, Timestamp};
     use foreshow_engine::testing::{MemoryBroker, PausedClock};
 
     use super::*;
@@ -163,7 +174,11 @@ mod tests {
     }
 
     fn removed(number: u64, reason: RemovalReason, kind: EventKind) -> ResultEvent {
-        let body = ResultBody::Removed(Removed { key: key(), revision: Revision::try_new(number).unwrap(), reason });
+        let body = ResultBody::Removed(Removed {
+            key: key(),
+            revision: Revision::try_new(number).unwrap(),
+            reason,
+        });
         ResultEvent::of(kind, 0, body, Timestamp::from_micros(0)).unwrap()
     }
 
@@ -192,8 +207,14 @@ mod tests {
         let mut hearing = Hearing::of(&broker, &key()).await.unwrap();
         let mut told = 0;
         let awaited = end(7);
-        let wait = hearing.end_of(&awaited, |heard| told += u32::from(matches!(heard, Heard::Unattended)));
-        assert!(tokio::time::timeout(Duration::from_secs(60), wait).await.is_err());
+        let wait = hearing.end_of(&awaited, |heard| {
+            told += u32::from(matches!(heard, Heard::Unattended));
+        });
+        assert!(
+            tokio::time::timeout(Duration::from_mins(1), wait)
+                .await
+                .is_err()
+        );
         assert_eq!(told, 1);
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::anyhow;
 use foreshow_contract::{
-    ContextEvent, ContextKey, Envelope, IncomingEvent, Revision, STRUCTURED_JSON, Timestamp, encode, event_routing_key,
+    ContextEvent, ContextKey, Envelope, IncomingEvent, Revision, STRUCTURED_JSON, Timestamp,
+    encode, event_routing_key,
 };
 use foreshow_engine::{Broker, ContextRecord, Message};
 
@@ -16,8 +17,12 @@ const SOURCE: &str = "/foreshow/cli";
 /// Puts an event into an envelope with an id of its own.
 pub(crate) fn enveloped(event: ContextEvent) -> Result<IncomingEvent, Failure> {
     let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::of(Exit::Environment, anyhow!("the system gave no random bytes: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Failure::of(
+            Exit::Environment,
+            anyhow!("the system gave no random bytes: {error}"),
+        )
+    })?;
     let envelope = Envelope {
         subject: Some(event.key().context.to_string()),
         time: Some(Timestamp::now()),
@@ -34,7 +39,10 @@ pub(crate) async fn publish(broker: &dyn Broker, event: &IncomingEvent) -> Resul
         headers: BTreeMap::new(),
         body: encode(event).into(),
     };
-    broker.publish_event(message).await.or_fail(Exit::Environment)
+    broker
+        .publish_event(message)
+        .await
+        .or_fail(Exit::Environment)
 }
 
 /// The revision of a new update: the one that was asked for, else the known one plus one, else the time.
@@ -49,15 +57,24 @@ pub(crate) fn next_revision(
         (None, None) => Revision::from_timestamp(now).ok(),
     };
     chosen.ok_or_else(|| {
-        Failure::new(Exit::Usage, "there is no revision above the context's newest one")
-            .help("publish under another context id")
+        Failure::new(
+            Exit::Usage,
+            "there is no revision above the context's newest one",
+        )
+        .help("publish under another context id")
     })
 }
 
 /// That nobody knows the context.
 pub(crate) fn unknown_context(key: &ContextKey) -> Failure {
-    Failure::new(Exit::Failed, format!("there is no context {} of tenant {}", key.context, key.tenant))
-        .help("`foreshow previews --all` lists every context; --tenant names another tenant")
+    Failure::new(
+        Exit::Failed,
+        format!(
+            "there is no context {} of tenant {}",
+            key.context, key.tenant
+        ),
+    )
+    .help("`foreshow previews --all` lists every context; --tenant names another tenant")
 }
 
 #[cfg(test)]
@@ -73,7 +90,9 @@ mod tests {
     fn record(desired: Ordinal) -> ContextRecord {
         let key = ContextKey::try_new("acme", "ctx").unwrap();
         ContextRecord {
-            alias: InstallationKey::try_from_slice(&[7; 32]).unwrap().alias_label(&key),
+            alias: InstallationKey::try_from_slice(&[7; 32])
+                .unwrap()
+                .alias_label(&key),
             desired,
             desired_digest: String::new(),
             desired_at: Timestamp::from_micros(0),
@@ -113,7 +132,8 @@ mod tests {
     #[test]
     fn every_event_has_an_id_of_its_own() {
         let key = ContextKey::try_new("acme", "ctx").unwrap();
-        let touch = || enveloped(ContextEvent::Touched(ContextTouched { key: key.clone() })).unwrap();
+        let touch =
+            || enveloped(ContextEvent::Touched(ContextTouched { key: key.clone() })).unwrap();
         let (first, second) = (touch(), touch());
         assert_ne!(first.envelope.id, second.envelope.id);
         assert_eq!(first.envelope.source, SOURCE);

@@ -55,7 +55,14 @@ struct Complaint {
 impl Failure {
     /// A failure that nothing lies beneath.
     pub(crate) fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, complaints: vec![Complaint { what: what.into(), because: Vec::new(), help: None }] }
+        Self {
+            exit,
+            complaints: vec![Complaint {
+                what: what.into(),
+                because: Vec::new(),
+                help: None,
+            }],
+        }
     }
 
     /// A failure with all that lies beneath it.
@@ -69,7 +76,14 @@ impl Failure {
             }
         }
         let what = told.remove(0);
-        Self { exit, complaints: vec![Complaint { what, because: told, help: None }] }
+        Self {
+            exit,
+            complaints: vec![Complaint {
+                what,
+                because: told,
+                help: None,
+            }],
+        }
     }
 
     /// What to do about it.
@@ -98,7 +112,10 @@ impl From<Vec<Problem>> for Failure {
             because: problem.because.into_iter().collect(),
             help: problem.help,
         };
-        Self { exit: Exit::Usage, complaints: problems.into_iter().map(complaint).collect() }
+        Self {
+            exit: Exit::Usage,
+            complaints: problems.into_iter().map(complaint).collect(),
+        }
     }
 }
 
@@ -139,7 +156,9 @@ mod tests {
 
     #[test]
     fn the_whole_chain_is_told_once_each() {
-        let error = anyhow!("disk full").context("could not write a.txt: disk full").context("could not publish");
+        let error = anyhow!("disk full")
+            .context("could not write a.txt: disk full")
+            .context("could not publish");
         let failure = Failure::of(Exit::Environment, error).help("free some space");
         assert_eq!(
             failure.to_string(),

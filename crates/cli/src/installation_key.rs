@@ -26,7 +26,10 @@ fn kept(dir: &DataDir) -> anyhow::Result<InstallationKey> {
     let path = dir.installation_key();
     match fs::read_to_string(&path) {
         Ok(hex) => InstallationKey::from_hex(hex.trim()).with_context(|| {
-            format!("{} is damaged: put the key back, or remove the file (previews get new addresses)", path.display())
+            format!(
+                "{} is damaged: put the key back, or remove the file (previews get new addresses)",
+                path.display()
+            )
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => make(dir),
         Err(error) => Err(error).with_context(|| format!("could not read {}", path.display())),
@@ -36,11 +39,14 @@ fn kept(dir: &DataDir) -> anyhow::Result<InstallationKey> {
 fn make(dir: &DataDir) -> anyhow::Result<InstallationKey> {
     let path = dir.installation_key();
     let mut bytes = [0_u8; 32];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow!("the system gave no random bytes: {error}"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow!("the system gave no random bytes: {error}"))?;
     let key = InstallationKey::try_from_slice(&bytes)?;
     let written = || -> std::io::Result<Option<()>> {
         // Made with mode 0600.
-        let mut file = tempfile::Builder::new().prefix(".key-").tempfile_in(dir.path())?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".key-")
+            .tempfile_in(dir.path())?;
         writeln!(file, "{}", key.to_hex())?;
         file.as_file().sync_all()?;
         match file.persist_noclobber(&path) {
@@ -66,8 +72,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = DataDir::prepare(folder.path()).unwrap();
         let keys: Vec<_> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| load(&Config::default(), &dir).unwrap().to_hex())).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| load(&Config::default(), &dir).unwrap().to_hex()))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
         });
         assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
     }
@@ -79,7 +90,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = DataDir::prepare(folder.path()).unwrap();
         load(&Config::default(), &dir).unwrap();
-        assert_eq!(fs::metadata(dir.installation_key()).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(dir.installation_key())
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o600
+        );
     }
 
     #[test]
@@ -88,6 +106,9 @@ mod tests {
         let dir = DataDir::prepare(folder.path()).unwrap();
         fs::write(dir.installation_key(), "half a k").unwrap();
         let told = load(&Config::default(), &dir).unwrap_err().to_string();
-        assert!(told.contains("installation.key is damaged") && !told.contains("half a k"), "{told}");
+        assert!(
+            told.contains("installation.key is damaged") && !told.contains("half a k"),
+            "{told}"
+        );
     }
 }

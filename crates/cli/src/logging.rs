@@ -22,15 +22,31 @@ pub(crate) enum Audience {
 }
 
 /// Starts logging. What is logged, the first that is given: `RUST_LOG`, `-v` and `-q`, `log.filter`, the default.
-pub(crate) fn start(global: &Global, options: &LogOptions, audience: Audience) -> Result<(), Failure> {
+pub(crate) fn start(
+    global: &Global,
+    options: &LogOptions,
+    audience: Audience,
+) -> Result<(), Failure> {
     let filter = filter(std::env::var("RUST_LOG").ok(), global, options, audience)?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr);
     if global.json {
         // Only the first call of a process starts it.
-        log.json().flatten_event(true).with_timer(Rfc3339).try_init().ok();
+        log.json()
+            .flatten_event(true)
+            .with_timer(Rfc3339)
+            .try_init()
+            .ok();
     } else {
-        let colours = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        log.compact().with_ansi(colours).with_target(global.verbose > 0).with_timer(Clock).try_init().ok();
+        let colours = stderr().is_terminal()
+            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        log.compact()
+            .with_ansi(colours)
+            .with_target(global.verbose > 0)
+            .with_timer(Clock)
+            .try_init()
+            .ok();
     }
     Ok(())
 }
@@ -51,15 +67,22 @@ fn filter(
         Audience::Operator => "warn,foreshow=info",
         Audience::Caller => "warn",
     };
-    let (directives, place) = match (rust_log.filter(|text| !text.is_empty()), from_flags, &options.filter) {
+    let (directives, place) = match (
+        rust_log.filter(|text| !text.is_empty()),
+        from_flags,
+        &options.filter,
+    ) {
         (Some(directives), _, _) => (directives, "RUST_LOG"),
         (None, Some(directives), _) => (directives.to_owned(), "-v"),
         (None, None, Some(directives)) => (directives.clone(), "`log.filter`"),
         (None, None, None) => (default.to_owned(), "the default"),
     };
     EnvFilter::builder().parse(&directives).map_err(|error| {
-        Failure::of(Exit::Usage, anyhow::Error::new(error).context(format!("{place} cannot be {directives:?}")))
-            .help("write directives such as `info` or `warn,foreshow=debug`")
+        Failure::of(
+            Exit::Usage,
+            anyhow::Error::new(error).context(format!("{place} cannot be {directives:?}")),
+        )
+        .help("write directives such as `info` or `warn,foreshow=debug`")
     })
 }
 
@@ -86,9 +109,21 @@ mod tests {
     use super::*;
 
     fn chosen(rust_log: Option<&str>, verbose: u8, configured: Option<&str>) -> String {
-        let global = Global { verbose, ..Global::default() };
-        let options = LogOptions { filter: configured.map(str::to_owned) };
-        filter(rust_log.map(str::to_owned), &global, &options, Audience::Caller).unwrap().to_string()
+        let global = Global {
+            verbose,
+            ..Global::default()
+        };
+        let options = LogOptions {
+            filter: configured.map(str::to_owned),
+        };
+        filter(
+            rust_log.map(str::to_owned),
+            &global,
+            &options,
+            Audience::Caller,
+        )
+        .unwrap()
+        .to_string()
     }
 
     #[test]
@@ -102,8 +137,15 @@ mod tests {
 
     #[test]
     fn a_bad_filter_names_its_place() {
-        let options = LogOptions { filter: Some("foreshow=loud".to_owned()) };
-        let told = filter(None, &Global::default(), &options, Audience::Caller).unwrap_err().to_string();
-        assert!(told.contains("`log.filter` cannot be \"foreshow=loud\""), "{told}");
+        let options = LogOptions {
+            filter: Some("foreshow=loud".to_owned()),
+        };
+        let told = filter(None, &Global::default(), &options, Audience::Caller)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            told.contains("`log.filter` cannot be \"foreshow=loud\""),
+            "{told}"
+        );
     }
 }

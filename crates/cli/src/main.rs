@@ -38,8 +38,13 @@ const MAX_THREADS: usize = 4;
 
 fn main() -> ExitCode {
     let Cli { global, command } = Cli::parse();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let threads = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MAX_THREADS);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build();
     let end = match runtime {
         Ok(runtime) => {
             let end = runtime.block_on(command.run(&global));
@@ -52,7 +57,11 @@ fn main() -> ExitCode {
     match end {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            let text = if global.json { failure.to_json().to_string() } else { failure.to_string() };
+            let text = if global.json {
+                failure.to_json().to_string()
+            } else {
+                failure.to_string()
+            };
             terminal::tell(&text);
             failure.exit.into()
         }

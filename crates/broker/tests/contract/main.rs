@@ -1,5 +1,7 @@
 //! The contract of the broker port, as claims that every adapter has to meet, and what the embedded one promises beside it.
 
+#![expect(clippy::unwrap_used, reason = "test helpers")]
+
 mod embedded;
 mod measure;
 mod processes;

@@ -14,6 +14,10 @@ use crate::support::{Folder, count, next, open, result, update};
 
 const MESSAGES: u64 = 20_000;
 
+fn rate(messages: u64, since: Instant) -> u128 {
+    u128::from(messages) * 1_000_000 / since.elapsed().as_micros()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement"]
 async fn messages_per_second() {
@@ -36,10 +40,7 @@ async fn messages_per_second() {
         publisher.await.unwrap();
     }
     let published = MESSAGES / 64 * 64;
-    println!(
-        "published {:.0}/s",
-        published as f64 / started.elapsed().as_secs_f64()
-    );
+    println!("published {}/s", rate(published, started));
 
     let (started, before) = (Instant::now(), db.stats());
     let mut deliveries = broker.consume(Queue::Deploy, count(256)).await.unwrap();
@@ -61,8 +62,8 @@ async fn messages_per_second() {
     }
     let after = db.stats();
     println!(
-        "consumed, published a result and acknowledged {:.0}/s, {} writes in {} commits",
-        published as f64 / started.elapsed().as_secs_f64(),
+        "consumed, published a result and acknowledged {}/s, {} writes in {} commits",
+        rate(published, started),
         after.writes - before.writes,
         after.commits - before.commits,
     );

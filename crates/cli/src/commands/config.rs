@@ -23,7 +23,9 @@ impl Config {
             (Self::Check, true) => json!({ "ok": true, "file": loaded.file }).to_string(),
             (Self::Check, false) => match &loaded.file {
                 Some(file) => format!("ok: {}", file.display()),
-                None => "ok: no configuration file; defaults, environment and flags alone".to_owned(),
+                None => {
+                    "ok: no configuration file; defaults, environment and flags alone".to_owned()
+                }
             },
         };
         _ = answer(&text);

@@ -1,5 +1,7 @@
 use clap::Args;
-use foreshow_contract::{ContextEnded, ContextEvent, ContextId, EventKind, OrdinalKind, ResultBody, ResultEvent};
+use foreshow_contract::{
+    ContextEnded, ContextEvent, ContextId, EventKind, OrdinalKind, ResultBody, ResultEvent,
+};
 use foreshow_engine::Outcome;
 use serde_json::json;
 
@@ -38,27 +40,50 @@ impl End {
         let key = self.tenant.key(&self.context);
         let broker = &*client.backends.broker;
         let mut hearing = Hearing::of(broker, &key).await?;
-        let Some(record) = client.backends.store.context(&key).await.or_fail(Exit::Environment)? else {
+        let Some(record) = client
+            .backends
+            .store
+            .context(&key)
+            .await
+            .or_fail(Exit::Environment)?
+        else {
             return Err(events::unknown_context(&key));
         };
         let revision = record.desired.revision;
         let awaited = match record.desired.kind {
             // Ended already, perhaps for another reason: a second event of the same revision would be a conflict.
             OrdinalKind::End => {
-                let outcome = client.backends.store.outcome(&key, record.desired).await.or_fail(Exit::Environment)?;
+                let outcome = client
+                    .backends
+                    .store
+                    .outcome(&key, record.desired)
+                    .await
+                    .or_fail(Exit::Environment)?;
                 if outcome.is_some_and(|settled| matches!(settled.outcome, Outcome::Removed)) {
                     let words = json!({ "tenantId": key.tenant, "contextId": key.context, "revision": revision });
-                    told(global, &words.to_string(), &format!("{key} had ended already, at revision {revision}"));
+                    told(
+                        global,
+                        &words.to_string(),
+                        &format!("{key} had ended already, at revision {revision}"),
+                    );
                     return Ok(Exit::Done);
                 }
                 Awaited::known(&key, revision, EventKind::End)
             }
             OrdinalKind::Update => {
-                let ended = ContextEnded { key: key.clone(), revision, reason: self.reason };
+                let ended = ContextEnded {
+                    key: key.clone(),
+                    revision,
+                    reason: self.reason,
+                };
                 let event = events::enveloped(ContextEvent::Ended(ended))?;
                 events::publish(broker, &event).await?;
                 if self.no_wait {
-                    told(global, &json!({ "eventId": event.envelope.id }).to_string(), &event.envelope.id);
+                    told(
+                        global,
+                        &json!({ "eventId": event.envelope.id }).to_string(),
+                        &event.envelope.id,
+                    );
                     return Ok(Exit::Done);
                 }
                 Awaited::known(&key, revision, EventKind::End).sent_as(&event)
@@ -67,7 +92,9 @@ impl End {
         if self.no_wait {
             return Ok(Exit::Done);
         }
-        let result = hearing.end_of(&awaited, |heard| client.tell_unattended(&heard)).await?;
+        let result = hearing
+            .end_of(&awaited, |heard| client.tell_unattended(&heard))
+            .await?;
         self::report(global, &result)
     }
 }
@@ -79,25 +106,44 @@ fn report(global: &Global, result: &ResultEvent) -> Result<Exit, Failure> {
     let failure = match &result.body {
         ResultBody::Removed(removed) => {
             if !global.json {
-                _ = answer(&format!("{} has ended: its previews are removed", removed.key));
+                _ = answer(&format!(
+                    "{} has ended: its previews are removed",
+                    removed.key
+                ));
             }
             return Ok(Exit::Done);
         }
         ResultBody::Superseded(superseded) => {
-            let what = format!("{} was not ended: revision {} came meanwhile", superseded.key, superseded.winner.revision);
+            let what = format!(
+                "{} was not ended: revision {} came meanwhile",
+                superseded.key, superseded.winner.revision
+            );
             Failure::new(Exit::Failed, what).help("end it again, if it shall end nevertheless")
         }
-        ResultBody::Failed(failed) => {
-            Failure::new(Exit::Failed, format!("{} could not be ended: {}", failed.key, failed.error.message))
-        }
-        ResultBody::Rejected(rejected) => {
-            Failure::new(Exit::Failed, format!("the event was rejected ({}): {}", rejected.code, rejected.message))
-        }
-        ResultBody::Ready(_) | ResultBody::Building(_) => {
-            Failure::new(Exit::Failed, format!("the end was answered with {}", result.outcome()))
-        }
+        ResultBody::Failed(failed) => Failure::new(
+            Exit::Failed,
+            format!(
+                "{} could not be ended: {}",
+                failed.key, failed.error.message
+            ),
+        ),
+        ResultBody::Rejected(rejected) => Failure::new(
+            Exit::Failed,
+            format!(
+                "the event was rejected ({}): {}",
+                rejected.code, rejected.message
+            ),
+        ),
+        ResultBody::Ready(_) | ResultBody::Building(_) => Failure::new(
+            Exit::Failed,
+            format!("the end was answered with {}", result.outcome()),
+        ),
     };
-    if global.json { Ok(failure.exit) } else { Err(failure) }
+    if global.json {
+        Ok(failure.exit)
+    } else {
+        Err(failure)
+    }
 }
 
 fn told(global: &Global, json: &str, words: &str) {

@@ -50,11 +50,18 @@ impl Previews {
             if global.json {
                 _ = answer(&json!({ "previews": [] }).to_string());
             } else {
-                tell("There are no previews: nothing was ever published here. Begin with `foreshow up`.");
+                tell(
+                    "There are no previews: nothing was ever published here. Begin with `foreshow up`.",
+                );
             }
             return Ok(Exit::Done);
         };
-        let listed = client.backends.store.contexts(self.tenant.as_ref(), self.limit).await.or_fail(Exit::Environment)?;
+        let listed = client
+            .backends
+            .store
+            .contexts(self.tenant.as_ref(), self.limit)
+            .await
+            .or_fail(Exit::Environment)?;
         let is_cut = u32::try_from(listed.len()).is_ok_and(|listed| listed >= self.limit);
         let origin = client.origin();
         let previews: Vec<Preview> = listed
@@ -72,7 +79,10 @@ impl Previews {
         }
         _ = answer(&table(&previews, self.tenant.is_none(), Timestamp::now()).render());
         if is_cut {
-            tell(&format!("These are the {} that changed last; --limit shows more.", self.limit));
+            tell(&format!(
+                "These are the {} that changed last; --limit shows more.",
+                self.limit
+            ));
         }
         Ok(Exit::Done)
     }
@@ -81,7 +91,10 @@ impl Previews {
 fn preview(summary: ContextSummary, origin: &PreviewOrigin) -> Preview {
     let ContextSummary { key, record, last } = summary;
     let status = record.status(last.as_ref());
-    let live = record.live.as_ref().filter(|_| status == ContextStatus::Live);
+    let live = record
+        .live
+        .as_ref()
+        .filter(|_| status == ContextStatus::Live);
     Preview {
         status: status.word(),
         revision: live.map(|live| live.revision),
@@ -98,7 +111,14 @@ fn preview(summary: ContextSummary, origin: &PreviewOrigin) -> Preview {
 
 fn table(previews: &[Preview], with_tenant: bool, now: Timestamp) -> Table {
     let mut table = if with_tenant {
-        Table::new(["tenant", "context", "status", "revision", "expires", "alias url"])
+        Table::new([
+            "tenant",
+            "context",
+            "status",
+            "revision",
+            "expires",
+            "alias url",
+        ])
     } else {
         Table::new(["context", "status", "revision", "expires", "alias url"])
     };
@@ -107,8 +127,13 @@ fn table(previews: &[Preview], with_tenant: bool, now: Timestamp) -> Table {
         let cells = [
             preview.context_id.to_string(),
             preview.status.to_owned(),
-            preview.revision.unwrap_or(preview.desired_revision).to_string(),
-            preview.expires_at.map_or_else(|| "-".to_owned(), |at| until(at, now)),
+            preview
+                .revision
+                .unwrap_or(preview.desired_revision)
+                .to_string(),
+            preview
+                .expires_at
+                .map_or_else(|| "-".to_owned(), |at| until(at, now)),
             preview.alias_url.clone(),
         ];
         table.row(tenant.into_iter().chain(cells));

@@ -34,26 +34,47 @@ impl Touch {
 
     async fn touch(self, global: &Global, client: &Client) -> Result<Exit, Failure> {
         let key = self.tenant.key(&self.context);
-        let Some(before) = client.backends.store.context(&key).await.or_fail(Exit::Environment)? else {
+        let Some(before) = client
+            .backends
+            .store
+            .context(&key)
+            .await
+            .or_fail(Exit::Environment)?
+        else {
             return Err(events::unknown_context(&key));
         };
         if before.expires_at.is_none() {
-            return Err(Failure::new(Exit::Failed, format!("nothing is live in {key}, so nothing can be kept for longer"))
-                .help("publish it again"));
+            return Err(Failure::new(
+                Exit::Failed,
+                format!("nothing is live in {key}, so nothing can be kept for longer"),
+            )
+            .help("publish it again"));
         }
         let event = events::enveloped(ContextEvent::Touched(ContextTouched { key: key.clone() }))?;
         events::publish(&*client.backends.broker, &event).await?;
         let expires_at = prolonged(client, &key, before.expires_at).await?;
-        if expires_at.is_none() && matches!(client.backends.broker.has_consumers(Queue::Deploy).await, Ok(false)) {
+        if expires_at.is_none()
+            && matches!(
+                client.backends.broker.has_consumers(Queue::Deploy).await,
+                Ok(false)
+            )
+        {
             client.tell_unattended(&Heard::Unattended);
         }
         if global.json {
-            _ = answer(&json!({ "eventId": event.envelope.id, "expiresAt": expires_at }).to_string());
+            _ = answer(
+                &json!({ "eventId": event.envelope.id, "expiresAt": expires_at }).to_string(),
+            );
             return Ok(Exit::Done);
         }
         match expires_at {
-            Some(at) => _ = answer(&format!("{key} is kept: it expires {} ({at})", until(at, Timestamp::now()))),
-            None => tell(&format!("{key} will be kept as soon as a worker reads the event")),
+            Some(at) => {
+                let left = until(at, Timestamp::now());
+                _ = answer(&format!("{key} is kept: it expires {left} ({at})"));
+            }
+            None => tell(&format!(
+                "{key} will be kept as soon as a worker reads the event"
+            )),
         }
         Ok(Exit::Done)
     }
@@ -67,7 +88,12 @@ async fn prolonged(
 ) -> Result<Option<Timestamp>, Failure> {
     let give_up_at = Instant::now() + LOOKS_FOR;
     while Instant::now() < give_up_at {
-        let record = client.backends.store.context(key).await.or_fail(Exit::Environment)?;
+        let record = client
+            .backends
+            .store
+            .context(key)
+            .await
+            .or_fail(Exit::Environment)?;
         let expires_at = record.and_then(|record| record.expires_at);
         if expires_at != before {
             return Ok(expires_at);

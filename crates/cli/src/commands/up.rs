@@ -60,8 +60,13 @@ fn greet(global: &Global, service: &Service) {
     }
     _ = answer(&format!("Foreshow is up at {}", service.url));
     if !global.quiet {
-        let data_dir = global.data_dir.as_ref().map_or_else(String::new, |dir| format!(" --data-dir {dir}"));
-        _ = answer(&format!("From another terminal: foreshow publish ./site --context my-site{data_dir}"));
+        let data_dir = global
+            .data_dir
+            .as_ref()
+            .map_or_else(String::new, |dir| format!(" --data-dir {dir}"));
+        _ = answer(&format!(
+            "From another terminal: foreshow publish ./site --context my-site{data_dir}"
+        ));
         _ = answer("Ctrl-C stops it.");
     }
 }

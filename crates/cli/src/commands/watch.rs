@@ -25,8 +25,17 @@ impl Watch {
     pub(crate) async fn run(self, global: &Global) -> Result<Exit, Failure> {
         let client = Client::open(global).await?;
         let mut interrupts = Interrupts::listen()?;
-        let filter = ResultFilter { tenant: self.tenant, context: self.context, outcome: None };
-        let mut results = client.backends.broker.subscribe(filter).await.or_fail(Exit::Environment)?;
+        let filter = ResultFilter {
+            tenant: self.tenant,
+            context: self.context,
+            outcome: None,
+        };
+        let mut results = client
+            .backends
+            .broker
+            .subscribe(filter)
+            .await
+            .or_fail(Exit::Environment)?;
         if !global.quiet && !global.json {
             tell("Waiting for results; Ctrl-C ends it.");
         }
@@ -35,7 +44,11 @@ impl Watch {
                 result = ending::next(&mut *results) => result?,
                 () = interrupts.next() => return Ok(Exit::Done),
             };
-            let line = if global.json { String::from_utf8_lossy(&result.to_json()).into_owned() } else { line(&result) };
+            let line = if global.json {
+                String::from_utf8_lossy(&result.to_json()).into_owned()
+            } else {
+                line(&result)
+            };
             if answer(&line) == Reader::Left {
                 return Ok(Exit::Done);
             }
@@ -45,10 +58,19 @@ impl Watch {
 
 /// A result in one line.
 fn line(result: &ResultEvent) -> String {
-    let context = result.key().map_or_else(|| "?".to_owned(), |key| key.to_string());
-    let revision = result.revision().map_or_else(String::new, |revision| format!(" {revision}"));
+    let context = result
+        .key()
+        .map_or_else(|| "?".to_owned(), |key| key.to_string());
+    let revision = result
+        .revision()
+        .map_or_else(String::new, |revision| format!(" {revision}"));
     let (time, outcome) = (time_of_day(result.time), result.outcome().short());
-    format!("{time} {outcome:<10} {context}{revision}  {}", details(result)).trim_end().to_owned()
+    format!(
+        "{time} {outcome:<10} {context}{revision}  {}",
+        details(result)
+    )
+    .trim_end()
+    .to_owned()
 }
 
 fn details(result: &ResultEvent) -> String {
@@ -56,34 +78,56 @@ fn details(result: &ResultEvent) -> String {
         ResultBody::Ready(ready) => {
             let total = duration(std::time::Duration::from_millis(ready.timings.total_ms));
             let unchanged = if ready.unchanged { ", unchanged" } else { "" };
-            let expires = ready.expires_at.map_or_else(String::new, |at| format!(", expires {}", until(at, Timestamp::now())));
+            let expires = ready.expires_at.map_or_else(String::new, |at| {
+                format!(", expires {}", until(at, Timestamp::now()))
+            });
             format!("{} ({total}{unchanged}{expires})", ready.url)
         }
-        ResultBody::Failed(failed) => format!("{}: {}", failed.error.code, one_line(&failed.error.message)),
+        ResultBody::Failed(failed) => {
+            format!("{}: {}", failed.error.code, one_line(&failed.error.message))
+        }
         ResultBody::Superseded(superseded) => format!("by revision {}", superseded.winner.revision),
         ResultBody::Removed(removed) => removed.reason.word().to_owned(),
         ResultBody::Building(building) => building.state.word().to_owned(),
-        ResultBody::Rejected(rejected) => format!("{}: {}", rejected.code, one_line(&rejected.message)),
+        ResultBody::Rejected(rejected) => {
+            format!("{}: {}", rejected.code, one_line(&rejected.message))
+        }
     }
 }
 
 /// Messages hold what strangers wrote.
 fn one_line(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+    text.chars()
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use foreshow_contract::{ContextKey, EventKind, Removed, RemovalReason, Revision};
+    use foreshow_contract::{ContextKey, EventKind, RemovalReason, Removed, Revision};
 
     use super::*;
 
     #[test]
     fn a_result_fits_a_line() {
         let key = ContextKey::try_new("acme", "ctx 1").unwrap();
-        let removed = Removed { key, revision: Revision::try_new(7).unwrap(), reason: RemovalReason::Replaced };
+        let removed = Removed {
+            key,
+            revision: Revision::try_new(7).unwrap(),
+            reason: RemovalReason::Replaced,
+        };
         let at = Timestamp::from_micros(3_600_000_000);
-        let result = ResultEvent::of(EventKind::Update, 0, ResultBody::Removed(removed), at).unwrap();
-        assert_eq!(line(&result), "01:00:00 removed    acme/ctx~201 7  replaced");
+        let result =
+            ResultEvent::of(EventKind::Update, 0, ResultBody::Removed(removed), at).unwrap();
+        assert_eq!(
+            line(&result),
+            "01:00:00 removed    acme/ctx~201 7  replaced"
+        );
     }
 }

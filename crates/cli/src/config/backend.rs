@@ -24,7 +24,10 @@ impl Role {
     fn known_elsewhere(self, scheme: &str) -> bool {
         match self {
             Self::Broker => matches!(scheme, "amqp" | "amqps"),
-            Self::Store => matches!(scheme, "redis" | "rediss" | "redis+cluster" | "redis+sentinel"),
+            Self::Store => matches!(
+                scheme,
+                "redis" | "rediss" | "redis+cluster" | "redis+sentinel"
+            ),
         }
     }
 }
@@ -76,11 +79,18 @@ impl Backend {
         match scheme.as_str() {
             "sqlite" => {
                 let path = rest.strip_prefix("//").unwrap_or(rest);
-                let file = if path.is_empty() { data_dir.join("foreshow.db") } else { PathBuf::from(path) };
+                let file = if path.is_empty() {
+                    data_dir.join("foreshow.db")
+                } else {
+                    PathBuf::from(path)
+                };
                 Ok(Self::Sqlite { file })
             }
             _ if role.known_elsewhere(&scheme) => Err(BackendError::NotYet { scheme }),
-            _ => Err(BackendError::Unknown { scheme, role: role.key() }),
+            _ => Err(BackendError::Unknown {
+                scheme,
+                role: role.key(),
+            }),
         }
     }
 }
@@ -110,8 +120,16 @@ mod tests {
     #[test]
     fn an_error_names_the_scheme_and_never_a_password() {
         let error = parse("amqp://guest:s3cret@host").unwrap_err().to_string();
-        assert!(error.contains("`amqp:`") && error.contains("this version") && !error.contains("s3cret"), "{error}");
-        assert_eq!(parse("redis://x").unwrap_err().to_string(), "no broker is known by the scheme `redis:`");
+        assert!(
+            error.contains("`amqp:`")
+                && error.contains("this version")
+                && !error.contains("s3cret"),
+            "{error}"
+        );
+        assert_eq!(
+            parse("redis://x").unwrap_err().to_string(),
+            "no broker is known by the scheme `redis:`"
+        );
         assert_eq!(parse("jobs.db").unwrap_err(), BackendError::NoScheme);
     }
 }

@@ -7,7 +7,11 @@ use super::layers::{Layers, Origin};
 use super::{FILE_VARIABLE, Problem};
 
 /// Reads every variable of ours into the layers. An unknown one is an error: it would be a key that nobody heeds.
-pub(super) fn read(environment: &[(OsString, OsString)], layers: &mut Layers, problems: &mut Vec<Problem>) {
+pub(super) fn read(
+    environment: &[(OsString, OsString)],
+    layers: &mut Layers,
+    problems: &mut Vec<Problem>,
+) {
     let mut ours: Vec<_> = environment
         .iter()
         .filter_map(|(name, value)| Some((name.to_str()?, value)))
@@ -21,14 +25,28 @@ pub(super) fn read(environment: &[(OsString, OsString)], layers: &mut Layers, pr
             continue;
         }
         match value.to_str() {
-            Some(text) => layers.set_text(&key, text, Origin::Variable { name: name.to_owned() }, problems),
-            None => problems.push(Problem::new("the value is not UTF-8").at(name).help("set it to plain text")),
+            Some(text) => layers.set_text(
+                &key,
+                text,
+                Origin::Variable {
+                    name: name.to_owned(),
+                },
+                problems,
+            ),
+            None => problems.push(
+                Problem::new("the value is not UTF-8")
+                    .at(name)
+                    .help("set it to plain text"),
+            ),
         }
     }
 }
 
 fn unknown(name: &str, key: &str, layers: &Layers) -> Problem {
-    let problem = Problem::new(format!("there is no key `{key}` for this environment variable")).at(name);
+    let problem = Problem::new(format!(
+        "there is no key `{key}` for this environment variable"
+    ))
+    .at(name);
     match layers.keys().closest(key) {
         Some(closest) => problem.help(format!("did you mean {}? Else unset it", variable(closest))),
         None => problem.help("unset it; `foreshow config show` lists every key"),

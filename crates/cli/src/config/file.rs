@@ -24,13 +24,20 @@ pub(super) fn read(path: &Path, layers: &mut Layers, problems: &mut Vec<Problem>
             return;
         }
     };
-    let file = File { path: path.into(), text: &text };
+    let file = File {
+        path: path.into(),
+        text: &text,
+    };
     match DeTable::parse(&text) {
         Ok(table) => file.table("", table.get_ref(), layers, problems),
         Err(error) => {
             let problem = Problem::new("this is not TOML").because(error.message());
             let offset = error.span().map_or(0, |span| span.start);
-            problems.push(problem.at(file.line_at(offset)).help("see https://toml.io for its syntax"));
+            problems.push(
+                problem
+                    .at(file.line_at(offset))
+                    .help("see https://toml.io for its syntax"),
+            );
         }
     }
 }
@@ -42,14 +49,27 @@ struct File<'a> {
 
 impl File<'_> {
     fn line_at(&self, offset: usize) -> Origin {
-        let before = self.text.as_bytes().get(..offset).unwrap_or_default();
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        Origin::File { path: Arc::clone(&self.path), line }
+        let before = self.text.get(..offset).unwrap_or_default();
+        let line = 1 + before.matches('\n').count();
+        Origin::File {
+            path: Arc::clone(&self.path),
+            line,
+        }
     }
 
-    fn table(&self, section: &str, table: &DeTable<'_>, layers: &mut Layers, problems: &mut Vec<Problem>) {
+    fn table(
+        &self,
+        section: &str,
+        table: &DeTable<'_>,
+        layers: &mut Layers,
+        problems: &mut Vec<Problem>,
+    ) {
         for (name, value) in table {
-            let key = if section.is_empty() { name.get_ref().to_string() } else { format!("{section}.{}", name.get_ref()) };
+            let key = if section.is_empty() {
+                name.get_ref().to_string()
+            } else {
+                format!("{section}.{}", name.get_ref())
+            };
             let origin = self.line_at(name.span().start);
             self.entry(&key, value, origin, layers, problems);
         }
@@ -67,13 +87,16 @@ impl File<'_> {
         match value.get_ref() {
             DeValue::Table(table) if is_section => self.table(key, table, layers, problems),
             DeValue::Table(_) if is_key => {
-                problems.push(Problem::new(format!("`{key}` is one value, not a section")).at(origin).help(format!(
-                    "write {key} = …"
-                )));
+                problems.push(
+                    Problem::new(format!("`{key}` is one value, not a section"))
+                        .at(origin)
+                        .help(format!("write {key} = …")),
+                );
             }
             value if is_key => match json(value) {
                 Some(value) => layers.set(key, value, origin, problems),
-                None => problems.push(Problem::new(format!("`{key}` cannot be a date or a table")).at(origin)),
+                None => problems
+                    .push(Problem::new(format!("`{key}` cannot be a date or a table")).at(origin)),
             },
             _ if is_section => {
                 problems.push(
@@ -102,13 +125,23 @@ fn json(value: &DeValue<'_>) -> Option<Value> {
         DeValue::String(text) => Some(Value::String(text.to_string())),
         // Digits may be grouped by underscores, which the parser has removed.
         DeValue::Integer(number) => Some(
-            i64::from_str_radix(number.as_str(), number.radix()).map_or_else(|_| Value::String(number.to_string()), Value::from),
+            i64::from_str_radix(number.as_str(), number.radix())
+                .map_or_else(|_| Value::String(number.to_string()), Value::from),
         ),
         DeValue::Float(number) => Some(
-            number.as_str().parse::<f64>().ok().and_then(serde_json::Number::from_f64).map_or(Value::Null, Value::Number),
+            number
+                .as_str()
+                .parse::<f64>()
+                .ok()
+                .and_then(serde_json::Number::from_f64)
+                .map_or(Value::Null, Value::Number),
         ),
         DeValue::Boolean(value) => Some(Value::Bool(*value)),
-        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect::<Option<Vec<_>>>().map(Value::Array),
+        DeValue::Array(items) => items
+            .iter()
+            .map(|item| json(item.get_ref()))
+            .collect::<Option<Vec<_>>>()
+            .map(Value::Array),
         DeValue::Datetime(_) | DeValue::Table(_) => None,
     }
 }

@@ -19,7 +19,8 @@ pub(super) struct Keys(BTreeMap<String, Value>);
 impl Keys {
     /// The keys of [`Config`].
     pub(super) fn all() -> Self {
-        let defaults = serde_json::to_value(Config::default()).expect("numbers, texts and maps with text keys are JSON");
+        let defaults = serde_json::to_value(Config::default())
+            .expect("numbers, texts and maps with text keys are JSON");
         let mut keys = BTreeMap::new();
         flatten("", defaults, &mut keys);
         Self(keys)
@@ -42,7 +43,10 @@ impl Keys {
 
     /// Whether keys begin with this name and a dot.
     pub(super) fn is_section(&self, name: &str) -> bool {
-        self.0.keys().any(|key| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+        self.0.keys().any(|key| {
+            key.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with('.'))
+        })
     }
 
     /// The key or section that was probably meant.
@@ -53,10 +57,16 @@ impl Keys {
         if let (Some(only), None) = (namesakes.next(), namesakes.next()) {
             return Some(only);
         }
-        let sections = self.0.keys().filter_map(|key| key.rsplit_once('.')).map(|(section, _)| section);
+        let sections = self
+            .0
+            .keys()
+            .filter_map(|key| key.rsplit_once('.'))
+            .map(|(section, _)| section);
         let likeness = |candidate: &str| strsim::normalized_damerau_levenshtein(name, candidate);
         let candidates = self.0.keys().map(String::as_str).chain(sections);
-        let (likeness, best) = candidates.map(|candidate| (likeness(candidate), candidate)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+        let (likeness, best) = candidates
+            .map(|candidate| (likeness(candidate), candidate))
+            .max_by(|a, b| a.0.total_cmp(&b.0))?;
         Some(best).filter(|_| likeness >= 0.6)
     }
 }
@@ -65,7 +75,11 @@ fn flatten(prefix: &str, value: Value, keys: &mut BTreeMap<String, Value>) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+                let key = if prefix.is_empty() {
+                    name
+                } else {
+                    format!("{prefix}.{name}")
+                };
                 flatten(&key, member, keys);
             }
         }
@@ -88,12 +102,17 @@ pub(super) fn secret_of_file(name: &str) -> Option<&'static str> {
 
 /// The environment variable of a key: `lease.ttl_ms` is `FORESHOW_LEASE__TTL_MS`.
 pub(super) fn variable(key: &str) -> String {
-    format!("{ENV_PREFIX}{}", key.replace('.', "__").to_ascii_uppercase())
+    format!(
+        "{ENV_PREFIX}{}",
+        key.replace('.', "__").to_ascii_uppercase()
+    )
 }
 
 /// The key of an environment variable, should there be such a key.
 pub(super) fn key_of_variable(variable: &str) -> Option<String> {
-    variable.strip_prefix(ENV_PREFIX).map(|name| name.replace("__", ".").to_ascii_lowercase())
+    variable
+        .strip_prefix(ENV_PREFIX)
+        .map(|name| name.replace("__", ".").to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -126,7 +145,10 @@ mod tests {
 
     #[test]
     fn a_secret_may_come_as_a_file() {
-        assert_eq!(secret_of_file("installation_key_file"), Some("installation_key"));
+        assert_eq!(
+            secret_of_file("installation_key_file"),
+            Some("installation_key")
+        );
         assert_eq!(secret_of_file("broker_file"), None);
     }
 }

@@ -71,8 +71,14 @@ impl Layers {
     /// Nothing but the defaults.
     pub(super) fn of_defaults() -> Self {
         let keys = Keys::all();
-        let default = |value: &Value| Setting { value: value.clone(), origin: Origin::Default };
-        let settings = keys.iter().map(|(key, value)| (key.to_owned(), default(value))).collect();
+        let default = |value: &Value| Setting {
+            value: value.clone(),
+            origin: Origin::Default,
+        };
+        let settings = keys
+            .iter()
+            .map(|(key, value)| (key.to_owned(), default(value)))
+            .collect();
         Self { keys, settings }
     }
 
@@ -82,28 +88,48 @@ impl Layers {
 
     /// Every key with the value that holds.
     pub(super) fn settings(&self) -> impl Iterator<Item = (&str, &Setting)> {
-        self.settings.iter().map(|(key, setting)| (key.as_str(), setting))
+        self.settings
+            .iter()
+            .map(|(key, setting)| (key.as_str(), setting))
     }
 
     /// A value as text, from the environment or the command line: read as whatever the key's default is.
-    pub(super) fn set_text(&mut self, name: &str, text: &str, origin: Origin, problems: &mut Vec<Problem>) {
+    pub(super) fn set_text(
+        &mut self,
+        name: &str,
+        text: &str,
+        origin: Origin,
+        problems: &mut Vec<Problem>,
+    ) {
         let as_text = || Value::String(text.to_owned());
         let number = || text.trim().parse::<i64>().map(Value::from);
         let value = match self.keys.default_of(name) {
             _ if is_secret(name) => as_text(),
             Some(Value::Number(_)) => number().unwrap_or_else(|_| as_text()),
             Some(Value::Null) => number().unwrap_or_else(|_| as_text()),
-            Some(Value::Bool(_)) => text.trim().parse::<bool>().map_or_else(|_| as_text(), Value::Bool),
-            Some(Value::Array(_)) => {
-                text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from).collect()
-            }
+            Some(Value::Bool(_)) => text
+                .trim()
+                .parse::<bool>()
+                .map_or_else(|_| as_text(), Value::Bool),
+            Some(Value::Array(_)) => text
+                .split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .map(Value::from)
+                .collect(),
             Some(Value::String(_) | Value::Object(_)) | None => as_text(),
         };
         self.set(name, value, origin, problems);
     }
 
     /// A value under a name that [`Keys::takes`]. A later call replaces an earlier one's value.
-    pub(super) fn set(&mut self, name: &str, value: Value, origin: Origin, problems: &mut Vec<Problem>) {
+    pub(super) fn set(
+        &mut self,
+        name: &str,
+        value: Value,
+        origin: Origin,
+        problems: &mut Vec<Problem>,
+    ) {
         let (key, value) = match (secret_of_file(name), value) {
             (Some(secret), Value::String(path)) => match read_secret(&path) {
                 Ok(value) => (secret, value),
@@ -112,13 +138,19 @@ impl Layers {
                         Problem::new(format!("the file {path}, named by {name}, cannot be read"))
                             .at(origin)
                             .because(error)
-                            .help(format!("name a readable file that holds the {secret} alone")),
+                            .help(format!(
+                                "name a readable file that holds the {secret} alone"
+                            )),
                     );
                     return;
                 }
             },
             (Some(_), _) => {
-                problems.push(Problem::new(format!("`{name}` is the path of a file")).at(origin).help("write it as a text"));
+                problems.push(
+                    Problem::new(format!("`{name}` is the path of a file"))
+                        .at(origin)
+                        .help("write it as a text"),
+                );
                 return;
             }
             (None, value) => (name, value),
@@ -127,14 +159,18 @@ impl Layers {
             problems.push(problem);
             return;
         }
-        self.settings.insert(key.to_owned(), Setting { value, origin });
+        self.settings
+            .insert(key.to_owned(), Setting { value, origin });
     }
 
     /// Whether the key can have the value, whatever the others have.
     fn check(&self, key: &str, value: &Value, origin: &Origin) -> Result<(), Problem> {
         let error = match serde_json::from_value::<Config>(nest([(key, value)])) {
             Ok(config) if key == "installation_key" => {
-                let hex = config.installation_key.as_ref().map_or("", |key| key.expose());
+                let hex = config
+                    .installation_key
+                    .as_ref()
+                    .map_or("", |key| key.expose());
                 match InstallationKey::from_hex(hex.trim()) {
                     Ok(_) => return Ok(()),
                     Err(error) => error.to_string(),
@@ -143,8 +179,15 @@ impl Layers {
             Ok(_) => return Ok(()),
             Err(error) => error.to_string(),
         };
-        let shown = if is_secret(key) { "what was given".to_owned() } else { value.to_string() };
-        Err(Problem::new(format!("`{key}` cannot be {shown}")).at(origin).because(error).help(self.expected(key)))
+        let shown = if is_secret(key) {
+            "what was given".to_owned()
+        } else {
+            value.to_string()
+        };
+        Err(Problem::new(format!("`{key}` cannot be {shown}"))
+            .at(origin)
+            .because(error)
+            .help(self.expected(key)))
     }
 
     fn expected(&self, key: &str) -> String {
@@ -152,8 +195,12 @@ impl Layers {
             Some(Value::Number(_)) => "write a whole number",
             Some(Value::Bool(_)) => "write true or false",
             Some(Value::Array(_)) => "write a list of texts",
-            Some(Value::Null) if is_secret(key) => return "make one with `openssl rand -hex 32`, or leave it out".to_owned(),
-            Some(Value::Null) => return format!("mend it, or leave `{key}` out, as it is by default"),
+            Some(Value::Null) if is_secret(key) => {
+                return "make one with `openssl rand -hex 32`, or leave it out".to_owned();
+            }
+            Some(Value::Null) => {
+                return format!("mend it, or leave `{key}` out, as it is by default");
+            }
             Some(Value::String(_) | Value::Object(_)) | None => "write a text",
         };
         match self.keys.default_of(key) {
@@ -168,7 +215,8 @@ impl Layers {
         let config: Config = match serde_json::from_value(merged) {
             Ok(config) => config,
             Err(error) => {
-                problems.push(Problem::new("the configuration cannot be put together").because(error));
+                problems
+                    .push(Problem::new("the configuration cannot be put together").because(error));
                 return None;
             }
         };
@@ -177,7 +225,9 @@ impl Layers {
         }
         if config.sqlite.outcomes_kept_seconds <= config.retry.max_age_seconds {
             let key = "sqlite.outcomes_kept_seconds";
-            let what = format!("`{key}` must be above retry.max_age_seconds, or a late copy of an event could end twice");
+            let what = format!(
+                "`{key}` must be above retry.max_age_seconds, or a late copy of an event could end twice"
+            );
             problems.push(self.across(key, what));
         }
         if config.data_dir.as_os_str().is_empty() {
@@ -185,7 +235,10 @@ impl Layers {
         }
         for (role, url) in [(Role::Broker, &config.broker), (Role::Store, &config.store)] {
             if let Err(error) = Backend::parse(url, role, &config.data_dir) {
-                let problem = self.across(role.key(), format!("`{}` cannot be used: {error}", role.key()));
+                let problem = self.across(
+                    role.key(),
+                    format!("`{}` cannot be used: {error}", role.key()),
+                );
                 problems.push(problem.help(SUPPORTED));
             }
         }
@@ -194,9 +247,14 @@ impl Layers {
 
     /// A problem between keys, placed at the one to change.
     fn across(&self, key: &str, what: String) -> Problem {
-        let given = self.settings.get(key).filter(|setting| setting.origin != Origin::Default);
+        let given = self
+            .settings
+            .get(key)
+            .filter(|setting| setting.origin != Origin::Default);
         let problem = match self.keys.default_of(key) {
-            Some(default) if !default.is_null() => Problem::new(what).help(format!("the default of `{key}` is {default}")),
+            Some(default) if !default.is_null() => {
+                Problem::new(what).help(format!("the default of `{key}` is {default}"))
+            }
             _ => Problem::new(what),
         };
         match given {
@@ -207,21 +265,29 @@ impl Layers {
 }
 
 fn read_secret(path: &str) -> std::io::Result<Value> {
-    std::fs::read_to_string(PathBuf::from(path)).map(|text| Value::String(text.trim_end().to_owned()))
+    std::fs::read_to_string(PathBuf::from(path))
+        .map(|text| Value::String(text.trim_end().to_owned()))
 }
 
 /// Dotted keys as a tree.
 fn nest<'a>(settings: impl IntoIterator<Item = (&'a str, &'a Value)>) -> Value {
     let mut root = Map::new();
     for (key, value) in settings {
-        let (sections, name) = key.rsplit_once('.').unwrap_or(("", key));
-        let mut section = &mut root;
-        for part in sections.split('.').filter(|part| !part.is_empty()) {
-            let entry = section.entry(part).or_insert_with(|| Value::Object(Map::new()));
-            let Value::Object(inner) = entry else { break };
-            section = inner;
-        }
-        section.insert(name.to_owned(), value.clone());
+        insert(&mut root, key, value.clone());
     }
     Value::Object(root)
+}
+
+fn insert(section: &mut Map<String, Value>, key: &str, value: Value) {
+    match key.split_once('.') {
+        None => _ = section.insert(key.to_owned(), value),
+        Some((name, rest)) => {
+            let inner = section
+                .entry(name)
+                .or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
 }

@@ -27,7 +27,10 @@ impl FromStr for ListenAddr {
 
     fn from_str(text: &str) -> Result<Self, ListenAddrError> {
         let address = match text.strip_prefix("localhost:") {
-            Some(port) => port.parse().ok().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+            Some(port) => port
+                .parse()
+                .ok()
+                .map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
             None => text.parse().ok(),
         };
         address.map(Self).ok_or(ListenAddrError)
@@ -60,13 +63,26 @@ mod tests {
 
     #[test]
     fn localhost_is_the_loopback_address() {
-        assert_eq!("localhost:0".parse::<ListenAddr>().unwrap().to_string(), "127.0.0.1:0");
-        assert_eq!("[::1]:80".parse::<ListenAddr>().unwrap().to_string(), "[::1]:80");
+        assert_eq!(
+            "localhost:0".parse::<ListenAddr>().unwrap().to_string(),
+            "127.0.0.1:0"
+        );
+        assert_eq!(
+            "[::1]:80".parse::<ListenAddr>().unwrap().to_string(),
+            "[::1]:80"
+        );
     }
 
     #[test]
     fn an_address_needs_a_port() {
-        for bad in ["8080", "127.0.0.1", "localhost", "example.com:80", "127.0.0.1:99999", ""] {
+        for bad in [
+            "8080",
+            "127.0.0.1",
+            "localhost",
+            "example.com:80",
+            "127.0.0.1:99999",
+            "",
+        ] {
             assert!(bad.parse::<ListenAddr>().is_err(), "{bad}");
         }
     }

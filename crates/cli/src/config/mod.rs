@@ -29,7 +29,7 @@ mod tests;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-pub(crate) use backend::{Backend, Role};
+pub(crate) use backend::{Backend, Role, SUPPORTED};
 pub(crate) use listen::ListenAddr;
 pub(crate) use options::{Config, LogOptions};
 pub(crate) use problem::Problem;
@@ -81,14 +81,22 @@ impl Sources {
         }
         let config = layers.resolve(&mut problems);
         match config {
-            Some(config) if problems.is_empty() => Ok(Loaded { config, file, layers }),
+            Some(config) if problems.is_empty() => Ok(Loaded {
+                config,
+                file,
+                layers,
+            }),
             _ => Err(problems),
         }
     }
 
     /// The file to read. One that was named must exist; the default one may be missing.
     fn config_file(&self, problems: &mut Vec<Problem>) -> Option<PathBuf> {
-        let variable = || self.environment.iter().find(|(name, _)| name == FILE_VARIABLE);
+        let variable = || {
+            self.environment
+                .iter()
+                .find(|(name, _)| name == FILE_VARIABLE)
+        };
         let (file, place) = match (&self.file, variable()) {
             (Some(file), _) => (file.clone(), "--config"),
             (None, Some((_, file))) => (PathBuf::from(file), FILE_VARIABLE),
@@ -97,11 +105,17 @@ impl Sources {
         if file.is_file() {
             return Some(file);
         }
-        let what = if file.exists() { "is not a file" } else { "does not exist" };
+        let what = if file.exists() {
+            "is not a file"
+        } else {
+            "does not exist"
+        };
         problems.push(
             Problem::new(format!("the configuration file {} {what}", file.display()))
                 .at(place)
-                .help(format!("name a file that exists, or leave {place} out to go without one")),
+                .help(format!(
+                    "name a file that exists, or leave {place} out to go without one"
+                )),
         );
         None
     }

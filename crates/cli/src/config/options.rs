@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use foreshow_contract::Secret;
 use foreshow_engine::{
-    BuildOptions, EngineOptions, LeaseOptions, ProbeOptions, RetentionOptions, RetryOptions, TenantLimits, WaitOptions,
-    WorkerOptions,
+    BuildOptions, EngineOptions, LeaseOptions, ProbeOptions, RetentionOptions, RetryOptions,
+    TenantLimits, WaitOptions, WorkerOptions,
 };
 use foreshow_providers::local::LocalSettings;
 use foreshow_store::embedded::KEEP_OUTCOMES;

@@ -18,7 +18,12 @@ pub(crate) struct Problem {
 impl Problem {
     /// A problem without a place.
     pub(crate) fn new(what: impl Into<String>) -> Self {
-        Self { place: None, what: what.into(), because: None, help: None }
+        Self {
+            place: None,
+            what: what.into(),
+            because: None,
+            help: None,
+        }
     }
 
     /// Says where.

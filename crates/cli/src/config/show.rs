@@ -18,7 +18,10 @@ impl Loaded {
             None => "# The effective configuration. No file was read.\n".to_owned(),
         };
         // Keys without a section come first, as TOML wants it.
-        let (top, sectioned): (Vec<_>, Vec<_>) = self.layers.settings().partition(|(key, _)| !key.contains('.'));
+        let (top, sectioned): (Vec<_>, Vec<_>) = self
+            .layers
+            .settings()
+            .partition(|(key, _)| !key.contains('.'));
         let mut current = "";
         for (key, setting) in top.into_iter().chain(sectioned) {
             let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
@@ -41,7 +44,8 @@ impl Loaded {
             .layers
             .settings()
             .map(|(key, setting)| {
-                let entry = json!({ "value": shown(key, setting), "origin": setting.origin.to_string() });
+                let entry =
+                    json!({ "value": shown(key, setting), "origin": setting.origin.to_string() });
                 (key.to_owned(), entry)
             })
             .collect();
@@ -50,5 +54,9 @@ impl Loaded {
 }
 
 fn shown(key: &str, setting: &Setting) -> Value {
-    if is_secret(key) && !setting.value.is_null() { Value::from(REDACTED) } else { setting.value.clone() }
+    if is_secret(key) && !setting.value.is_null() {
+        Value::from(REDACTED)
+    } else {
+        setting.value.clone()
+    }
 }

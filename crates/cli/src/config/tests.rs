@@ -12,7 +12,10 @@ struct Given {
 }
 
 fn given() -> Given {
-    Given { folder: tempfile::tempdir().unwrap(), sources: Sources::default() }
+    Given {
+        folder: tempfile::tempdir().unwrap(),
+        sources: Sources::default(),
+    }
 }
 
 impl Given {
@@ -24,7 +27,9 @@ impl Given {
     }
 
     fn variable(mut self, name: &str, value: &str) -> Self {
-        self.sources.environment.push((OsString::from(name), OsString::from(value)));
+        self.sources
+            .environment
+            .push((OsString::from(name), OsString::from(value)));
         self
     }
 
@@ -43,7 +48,10 @@ impl Given {
         let problems = self.sources.load().unwrap_err();
         problems
             .iter()
-            .map(|problem| format!("{problem} | {}", problem.help.as_deref().unwrap_or("-")).replace(&folder, ""))
+            .map(|problem| {
+                format!("{problem} | {}", problem.help.as_deref().unwrap_or("-"))
+                    .replace(&folder, "")
+            })
             .collect()
     }
 }
@@ -53,7 +61,10 @@ const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccdde
 #[test]
 fn the_defaults_are_sound() {
     let loaded = given().loaded();
-    assert_eq!(loaded.config.engine(), foreshow_engine::EngineOptions::default());
+    assert_eq!(
+        loaded.config.engine(),
+        foreshow_engine::EngineOptions::default()
+    );
     assert_eq!(loaded.data_dir(), Path::new(".foreshow"));
 }
 
@@ -92,7 +103,10 @@ fn every_kind_of_value_can_come_from_the_environment() {
 #[test]
 fn a_problem_in_the_file_names_key_line_and_fix() {
     for (toml, expected) in [
-        ("\n\nbrokr = 'sqlite:'", "foreshow.toml:3: there is no key `brokr` | did you mean `broker`?"),
+        (
+            "\n\nbrokr = 'sqlite:'",
+            "foreshow.toml:3: there is no key `brokr` | did you mean `broker`?",
+        ),
         (
             "[lease]\nttl_ms = 'soon'",
             "foreshow.toml:2: `lease.ttl_ms` cannot be \"soon\" | write a whole number; the default is 15000",
@@ -101,11 +115,26 @@ fn a_problem_in_the_file_names_key_line_and_fix() {
             "[worker]\nconcurrency = 0",
             "foreshow.toml:2: `worker.concurrency` cannot be 0 | write a whole number; the default is 32",
         ),
-        ("[leese]\nttl_ms = 1", "foreshow.toml:1: there is no key `leese` | did you mean `lease`?"),
-        ("lease = 5", "foreshow.toml:1: `lease` is a section, not a value | write [lease] and its keys below"),
-        ("[broker]\nurl = ''", "foreshow.toml:1: `broker` is one value, not a section | write broker = …"),
-        ("broker = ", "foreshow.toml:1: this is not TOML | see https://toml.io for its syntax"),
-        ("data_dir = 2026-11-22", "foreshow.toml:1: `data_dir` cannot be a date or a table | -"),
+        (
+            "[leese]\nttl_ms = 1",
+            "foreshow.toml:1: there is no key `leese` | did you mean `lease`?",
+        ),
+        (
+            "lease = 5",
+            "foreshow.toml:1: `lease` is a section, not a value | write [lease] and its keys below",
+        ),
+        (
+            "[broker]\nurl = ''",
+            "foreshow.toml:1: `broker` is one value, not a section | write broker = …",
+        ),
+        (
+            "broker = ",
+            "foreshow.toml:1: this is not TOML | see https://toml.io for its syntax",
+        ),
+        (
+            "data_dir = 2026-11-22",
+            "foreshow.toml:1: `data_dir` cannot be a date or a table | -",
+        ),
         (
             "listen = '8080'",
             "foreshow.toml:1: `listen` cannot be \"8080\" | write a text; the default is \"127.0.0.1:8080\"",
@@ -147,22 +176,42 @@ fn a_problem_in_the_environment_names_the_variable() {
 
 #[test]
 fn a_problem_with_a_flag_names_the_flag() {
-    let problems = given().flag("broker", "--broker", "amqp://guest:s3cret@host").problems();
-    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
-    assert!(problem.starts_with("--broker: `broker` cannot be used"), "{problem}");
-    assert!(problem.contains("`amqp:`") && problem.contains("sqlite:PATH") && !problem.contains("s3cret"), "{problem}");
+    let problems = given()
+        .flag("broker", "--broker", "amqp://guest:s3cret@host")
+        .problems();
+    let [problem] = problems.as_slice() else {
+        panic!("{problems:?}")
+    };
+    assert!(
+        problem.starts_with("--broker: `broker` cannot be used"),
+        "{problem}"
+    );
+    assert!(
+        problem.contains("`amqp:`")
+            && problem.contains("sqlite:PATH")
+            && !problem.contains("s3cret"),
+        "{problem}"
+    );
 }
 
 #[test]
 fn all_problems_are_told_at_once() {
-    let problems = given().file("a = 1\nb = 2").variable("FORESHOW_C", "3").problems();
+    let problems = given()
+        .file("a = 1\nb = 2")
+        .variable("FORESHOW_C", "3")
+        .problems();
     assert_eq!(problems.len(), 3, "{problems:?}");
 }
 
 #[test]
 fn ends_are_remembered_for_longer_than_events_live() {
-    let problems = given().file("[sqlite]\noutcomes_kept_seconds = 60").problems();
-    assert!(problems[0].starts_with("foreshow.toml:2: `sqlite.outcomes_kept_seconds` must be above"), "{problems:?}");
+    let problems = given()
+        .file("[sqlite]\noutcomes_kept_seconds = 60")
+        .problems();
+    assert!(
+        problems[0].starts_with("foreshow.toml:2: `sqlite.outcomes_kept_seconds` must be above"),
+        "{problems:?}"
+    );
 }
 
 #[test]
@@ -170,10 +219,22 @@ fn a_secret_comes_from_a_file_and_is_never_shown() {
     let given = given();
     let secret = given.folder.path().join("key");
     fs::write(&secret, format!("{KEY}\n")).unwrap();
-    let loaded = given.variable("FORESHOW_INSTALLATION_KEY_FILE", secret.to_str().unwrap()).loaded();
-    assert_eq!(loaded.config.installation_key.as_ref().unwrap().expose(), KEY);
-    for shown in [loaded.to_toml(), loaded.to_json().to_string(), format!("{loaded:?}")] {
-        assert!(!shown.contains(KEY) && shown.contains("[redacted]"), "{shown}");
+    let loaded = given
+        .variable("FORESHOW_INSTALLATION_KEY_FILE", secret.to_str().unwrap())
+        .loaded();
+    assert_eq!(
+        loaded.config.installation_key.as_ref().unwrap().expose(),
+        KEY
+    );
+    for shown in [
+        loaded.to_toml(),
+        loaded.to_json().to_string(),
+        format!("{loaded:?}"),
+    ] {
+        assert!(
+            !shown.contains(KEY) && shown.contains("[redacted]"),
+            "{shown}"
+        );
     }
 }
 
@@ -182,20 +243,51 @@ fn a_bad_secret_is_not_quoted() {
     for bad in ["s3cret", "1234567890"] {
         let given = given().variable("FORESHOW_INSTALLATION_KEY", bad);
         let shown = format!("{:?}", given.sources.load().unwrap_err());
-        assert!(shown.contains("64 hexadecimal digits") && !shown.contains(bad), "{shown}");
+        assert!(
+            shown.contains("64 hexadecimal digits") && !shown.contains(bad),
+            "{shown}"
+        );
     }
-    let shown = format!("{:?}", given().file("installation_key = 1234567890").sources.load().unwrap_err());
-    assert!(shown.contains("must be a string") && !shown.contains("1234567890"), "{shown}");
+    let shown = format!(
+        "{:?}",
+        given()
+            .file("installation_key = 1234567890")
+            .sources
+            .load()
+            .unwrap_err()
+    );
+    assert!(
+        shown.contains("must be a string") && !shown.contains("1234567890"),
+        "{shown}"
+    );
 }
 
 #[test]
 fn what_is_shown_tells_where_it_was_given_and_can_be_read_back() {
-    let loaded = given().file("[lease]\nttl_ms = 20000").variable("FORESHOW_WORKER__PREFETCH", "64").loaded();
+    let loaded = given()
+        .file("[lease]\nttl_ms = 20000")
+        .variable("FORESHOW_WORKER__PREFETCH", "64")
+        .loaded();
     let shown = loaded.to_toml();
-    let line = |start: &str| shown.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
-    assert!(line("ttl_ms = 20000").ends_with("foreshow.toml:2"), "{shown}");
-    assert!(line("prefetch = 64").ends_with("# FORESHOW_WORKER__PREFETCH"), "{shown}");
-    assert!(line("renew_every_ms = 5000").ends_with("# default"), "{shown}");
+    let line = |start: &str| {
+        shown
+            .lines()
+            .find(|line| line.starts_with(start))
+            .unwrap()
+            .to_owned()
+    };
+    assert!(
+        line("ttl_ms = 20000").ends_with("foreshow.toml:2"),
+        "{shown}"
+    );
+    assert!(
+        line("prefetch = 64").ends_with("# FORESHOW_WORKER__PREFETCH"),
+        "{shown}"
+    );
+    assert!(
+        line("renew_every_ms = 5000").ends_with("# default"),
+        "{shown}"
+    );
     let again = given().file(&shown).loaded();
     assert_eq!(again.config.lease.ttl_ms, 20_000);
     assert_eq!(again.config.engine(), loaded.config.engine());

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind, Write as _, stderr, stdout};
 
 pub(crate) use progress::{Progress, Stage};
 pub(crate) use table::Table;
-pub(crate) use words::{ago, bytes, count, duration, time_of_day, until};
+pub(crate) use words::{bytes, count, duration, time_of_day, until};
 
 /// Whether anybody still reads what we write.
 #[must_use = "nobody reads what follows a closed pipe"]

@@ -66,7 +66,9 @@ impl Progress {
             ProgressDrawTarget::hidden()
         };
         let bar = ProgressBar::with_draw_target(Some(Stage::Ready as u64), target);
-        let style = ProgressStyle::with_template("{spinner:.cyan} {bar:20.cyan/dim} {prefix:9} {wide_msg:.dim} {elapsed}");
+        let style = ProgressStyle::with_template(
+            "{spinner:.cyan} {bar:20.cyan/dim} {prefix:9} {wide_msg:.dim} {elapsed}",
+        );
         if let Ok(style) = style {
             bar.set_style(style.progress_chars("━╸─").tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "));
         }

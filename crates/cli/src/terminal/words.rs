@@ -21,12 +21,20 @@ pub(crate) fn bytes(bytes: u64) -> String {
         value /= 1_000.0;
         unit = next;
     }
-    if value < 9.95 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+    if value < 9.95 {
+        format!("{value:.1} {unit}")
+    } else {
+        format!("{value:.0} {unit}")
+    }
 }
 
 /// `1 file`, `3 files`.
 pub(crate) fn count(n: usize, one: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+    if n == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{n} {one}s")
+    }
 }
 
 /// `340 ms`, `2.5 s`, `4 min`, `23 h`, `6 days`.
@@ -45,12 +53,11 @@ pub(crate) fn duration(duration: Duration) -> String {
 /// `in 23 h`, or `now` where it has passed.
 pub(crate) fn until(at: Timestamp, now: Timestamp) -> String {
     let left = at.saturating_since(now);
-    if left.is_zero() { "now".to_owned() } else { format!("in {}", duration(left)) }
-}
-
-/// `4 min ago`.
-pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
-    format!("{} ago", duration(now.saturating_since(at)))
+    if left.is_zero() {
+        "now".to_owned()
+    } else {
+        format!("in {}", duration(left))
+    }
 }
 
 /// `06:00:00`, in UTC.
@@ -94,7 +101,6 @@ mod tests {
         }
         let now = Timestamp::from_micros(1_000_000);
         assert_eq!(until(Timestamp::from_micros(0), now), "now");
-        assert_eq!(ago(Timestamp::from_micros(0), now), "1.0 s ago");
         assert_eq!(time_of_day(now), "00:00:01");
     }
 }

@@ -30,24 +30,33 @@ impl Backends {
         let [broker_file, store_file] = [file(config, Role::Broker)?, file(config, Role::Store)?];
         let broker_db = database(config, &broker_file).await?;
         // One writer for one file: two in one process would wait for each other's locks.
-        let store_db =
-            if is_same_file(&broker_file, &store_file) { broker_db.clone() } else { database(config, &store_file).await? };
+        let store_db = if is_same_file(&broker_file, &store_file) {
+            broker_db.clone()
+        } else {
+            database(config, &store_file).await?
+        };
 
         // Beside its file: all processes of one broker must name the same folder.
-        let sessions = broker_file.parent().unwrap_or(Path::new("")).join("sessions");
-        let broker =
-            EmbeddedBroker::open(broker_db.clone(), sessions, Arc::clone(&clock)).await.or_fail(Exit::Environment)?;
+        let sessions = broker_file
+            .parent()
+            .unwrap_or(Path::new(""))
+            .join("sessions");
+        let broker = EmbeddedBroker::open(broker_db.clone(), sessions, Arc::clone(&clock))
+            .await
+            .or_fail(Exit::Environment)?;
         let kept = config.sqlite.outcomes_kept();
-        let store =
-            EmbeddedStore::open(store_db.clone(), Arc::clone(&clock), kept).await.or_fail(Exit::Environment)?;
+        let store = EmbeddedStore::open(store_db.clone(), Arc::clone(&clock), kept)
+            .await
+            .or_fail(Exit::Environment)?;
         let folder = dir.bundles();
         let bundle_files = tokio::task::spawn_blocking(move || BundleStore::open(folder))
             .await
             .or_fail(Exit::Environment)?
             .or_fail(Exit::Environment)?;
-        let bundles = EmbeddedBundles::open(store_db.clone(), bundle_files.clone(), Arc::clone(&clock))
-            .await
-            .or_fail(Exit::Environment)?;
+        let bundles =
+            EmbeddedBundles::open(store_db.clone(), bundle_files.clone(), Arc::clone(&clock))
+                .await
+                .or_fail(Exit::Environment)?;
         Ok(Self {
             broker: Arc::new(broker),
             store: Arc::new(store),
@@ -60,7 +69,13 @@ impl Backends {
 
     /// Closes the files in order: what was queued for them is written.
     pub(crate) async fn close(self) {
-        let Self { broker, store, bundles, databases, .. } = self;
+        let Self {
+            broker,
+            store,
+            bundles,
+            databases,
+            ..
+        } = self;
         drop((broker, store, bundles));
         for database in databases {
             database.close().await;
@@ -85,7 +100,9 @@ fn file(config: &Config, role: Role) -> Result<PathBuf, Failure> {
 
 async fn database(config: &Config, file: &Path) -> Result<Database, Failure> {
     let opened = Database::open(file, config.sqlite.database()).await;
-    opened.with_context(|| format!("cannot open {}", file.display())).or_fail(Exit::Environment)
+    opened
+        .with_context(|| format!("cannot open {}", file.display()))
+        .or_fail(Exit::Environment)
 }
 
 /// Two spellings of one file: by what is on disk where it is there already, else by the path.

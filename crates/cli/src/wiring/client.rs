@@ -40,7 +40,11 @@ impl Client {
     /// The same, unless nothing was ever published here: a listing leaves no folder behind.
     pub(crate) async fn open_existing(global: &Global) -> Result<Option<Self>, Failure> {
         let loaded = Self::load(global)?;
-        if store_file(&loaded.config)?.exists() { Self::with(loaded, global).await.map(Some) } else { Ok(None) }
+        if store_file(&loaded.config)?.exists() {
+            Self::with(loaded, global).await.map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// The same, with a configuration that was read before.
@@ -91,7 +95,13 @@ impl Client {
         revision: Revision,
     ) -> Result<BundleRef, Failure> {
         let sha256 = self.put(collected).await?;
-        if !self.backends.bundles.hold(sha256, key, revision).await.or_fail(Exit::Environment)? {
+        if !self
+            .backends
+            .bundles
+            .hold(sha256, key, revision)
+            .await
+            .or_fail(Exit::Environment)?
+        {
             // Another event with the same files ended between the two: it took them along. Held, they stay.
             self.put(collected).await?;
         }
@@ -100,10 +110,14 @@ impl Client {
 
     async fn put(&self, collected: &Collected) -> Result<Sha256, Failure> {
         let (files, collected) = (self.backends.bundle_files.clone(), collected.clone());
-        let packed = tokio::task::spawn_blocking(move || files.put(&collected)).await.or_fail(Exit::Environment)?;
+        let packed = tokio::task::spawn_blocking(move || files.put(&collected))
+            .await
+            .or_fail(Exit::Environment)?;
         packed.map(|packed| packed.sha256).map_err(|error| {
             let exit = match &error {
-                BundleError::Io { path, .. } if path.starts_with(&self.data_dir) => Exit::Environment,
+                BundleError::Io { path, .. } if path.starts_with(&self.data_dir) => {
+                    Exit::Environment
+                }
                 _ => Exit::Usage,
             };
             Failure::of(exit, error)

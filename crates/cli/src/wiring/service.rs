@@ -50,7 +50,9 @@ impl Service {
         let installation = installation_key::load(config, &dir)?;
         let backends = Backends::open(config, &dir).await?;
         let clock = Arc::clone(&backends.clock);
-        let previews = PreviewHost::open(&dir.previews(), clock.now()).await.or_fail(Exit::Environment)?;
+        let previews = PreviewHost::open(&dir.previews(), clock.now())
+            .await
+            .or_fail(Exit::Environment)?;
         sweep_bundles(&backends, config.sqlite.outcomes_kept()).await;
 
         let provider = LocalProvider::try_new(
@@ -80,10 +82,27 @@ impl Service {
         let (url, address) = (gateway.url(), gateway.local_addr());
         let (stop_worker, stop_gateway) = (CancellationToken::new(), CancellationToken::new());
         let ended = CancellationToken::new();
-        let gateway = tokio::spawn(noticed(gateway.serve(services, stop_gateway.clone()), &ended));
-        let worker = tokio::spawn(noticed(Worker::new(engine).run(stop_worker.clone()), &ended));
+        let gateway = tokio::spawn(noticed(
+            gateway.serve(services, stop_gateway.clone()),
+            &ended,
+        ));
+        let worker = tokio::spawn(noticed(
+            Worker::new(engine).run(stop_worker.clone()),
+            &ended,
+        ));
         dir.announce_gateway(address).or_fail(Exit::Environment)?;
-        Ok(Self { backends, url, dir, previews, address, worker, gateway, stop_worker, stop_gateway, ended })
+        Ok(Self {
+            backends,
+            url,
+            dir,
+            previews,
+            address,
+            worker,
+            gateway,
+            stop_worker,
+            stop_gateway,
+            ended,
+        })
     }
 
     /// Returns when a part ended that nobody asked to; [`stop`](Self::stop) tells why.
@@ -99,7 +118,10 @@ impl Service {
         match &drained {
             Ok(Drained::Cleanly) => debug!("the worker has handed over everything"),
             Ok(Drained::CutOff(jobs)) => {
-                warn!(jobs, "some jobs did not end in time; another worker, or the next start, takes them over");
+                warn!(
+                    jobs,
+                    "some jobs did not end in time; another worker, or the next start, takes them over"
+                );
             }
             Err(_) => {}
         }
@@ -110,13 +132,25 @@ impl Service {
         self.backends.close().await;
         info!("stopped");
         drained.map_err(|error| defect("worker", error))?;
-        served.map_err(|error| defect("gateway", error))?.or_fail(Exit::Environment)?;
-        if is_broken { Err(Failure::new(Exit::Environment, "a part ended that nobody asked to")) } else { Ok(()) }
+        served
+            .map_err(|error| defect("gateway", error))?
+            .or_fail(Exit::Environment)?;
+        if is_broken {
+            Err(Failure::new(
+                Exit::Environment,
+                "a part ended that nobody asked to",
+            ))
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// Cancels the token when the work ends, by a panic too.
-fn noticed<F: Future>(work: F, ended: &CancellationToken) -> impl Future<Output = F::Output> + use<F> {
+fn noticed<F: Future>(
+    work: F,
+    ended: &CancellationToken,
+) -> impl Future<Output = F::Output> + use<F> {
     let guard = ended.clone().drop_guard();
     async move {
         let _guard = guard;
@@ -143,19 +177,33 @@ async fn bind(loaded: &Loaded) -> Result<BoundGateway, Failure> {
 
 /// What publishers left who died half-way. Trouble with it can wait for the next start.
 async fn sweep_bundles(backends: &Backends, older_than: Duration) {
-    match backends.bundles.sweep(backends.clock.now().saturating_sub(older_than)).await {
+    match backends
+        .bundles
+        .sweep(backends.clock.now().saturating_sub(older_than))
+        .await
+    {
         Ok(0) => {}
         Ok(bundles) => info!(bundles, "removed bundles that no event needs"),
-        Err(error) => warn!(error = &error as &dyn std::error::Error, "old bundles could not be removed"),
+        Err(error) => warn!(
+            error = &error as &dyn std::error::Error,
+            "old bundles could not be removed"
+        ),
     }
 }
 
 fn random() -> Result<u64, Failure> {
-    getrandom::u64()
-        .map_err(|error| Failure::of(Exit::Environment, anyhow!("the system gave no random bytes: {error}")))
+    getrandom::u64().map_err(|error| {
+        Failure::of(
+            Exit::Environment,
+            anyhow!("the system gave no random bytes: {error}"),
+        )
+    })
 }
 
 fn defect(part: &str, error: JoinError) -> Failure {
-    Failure::of(Exit::Environment, anyhow::Error::new(error).context(format!("the {part} ended by a defect of Foreshow's")))
-        .help("start it again: nothing is lost. Please report the log")
+    Failure::of(
+        Exit::Environment,
+        anyhow::Error::new(error).context(format!("the {part} ended by a defect of Foreshow's")),
+    )
+    .help("start it again: nothing is lost. Please report the log")
 }

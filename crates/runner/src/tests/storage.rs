@@ -295,30 +295,3 @@ async fn creating_and_removing_the_same_content_at_once_never_loses_a_blob() {
     starting.await.unwrap();
     assert_eq!(world.stored(), 0);
 }
-
-/// Prints a rate: `cargo test --release -p foreshow-runner -- --ignored --nocapture rate`.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement"]
-async fn rate_of_small_sites() {
-    let world = World::new().await;
-    let started = std::time::Instant::now();
-    let tasks = (0..64_u64).map(|task| {
-        let host = world.host.clone();
-        tokio::spawn(async move {
-            for round in 0..50 {
-                let page = format!("<h1>{task} {round}</h1>");
-                host.create(
-                    new(&format!("c{task}"), round, &[("index.html", &page)]),
-                    NOW,
-                )
-                .await
-                .unwrap();
-            }
-        })
-    });
-    for task in tasks.collect::<Vec<_>>() {
-        task.await.unwrap();
-    }
-    let rate = 3200.0 / started.elapsed().as_secs_f64();
-    println!("{rate:.0} creates a second, {:?}", world.host.index.stats());
-}

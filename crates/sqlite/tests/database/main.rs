@@ -4,7 +4,6 @@
 
 mod changes;
 mod errors;
-mod measure;
 mod migrations;
 mod processes;
 mod reads;

@@ -22,7 +22,10 @@ pub(super) enum Files {
 pub(super) async fn collect(dir: &Path, limits: &Limits) -> Result<Collected, Failure> {
     let (path, limits) = (dir.to_owned(), limits.clone());
     let collected = tokio::task::spawn_blocking(move || foreshow_bundle::collect(&path, &limits));
-    collected.await.or_fail(Exit::Environment)?.map_err(|error| refused(dir, error))
+    collected
+        .await
+        .or_fail(Exit::Environment)?
+        .map_err(|error| refused(dir, error))
 }
 
 /// Puts the files where the event can carry or name them.
@@ -34,21 +37,33 @@ pub(super) async fn carry(
 ) -> Result<Files, Failure> {
     let is_small = collected.encoded_size_bytes() <= INLINE_BYTES;
     if !is_small {
-        return client.keep_bundle(collected, key, revision).await.map(Files::Bundle);
+        return client
+            .keep_bundle(collected, key, revision)
+            .await
+            .map(Files::Bundle);
     }
     let files = collected.clone();
-    let read = tokio::task::spawn_blocking(move || files.inline()).await.or_fail(Exit::Environment)?;
+    let read = tokio::task::spawn_blocking(move || files.inline())
+        .await
+        .or_fail(Exit::Environment)?;
     read.map(Files::Inline).or_fail(Exit::Usage)
 }
 
 fn refused(dir: &Path, error: BundleError) -> Failure {
     let help = "name the directory that holds the files to publish";
     match &error {
-        BundleError::Io { source, path, .. } if source.kind() == ErrorKind::NotFound && path == dir => {
-            Failure::new(Exit::Usage, format!("there is no directory {}", dir.display())).help(help)
+        BundleError::Io { source, path, .. }
+            if source.kind() == ErrorKind::NotFound && path == dir =>
+        {
+            Failure::new(
+                Exit::Usage,
+                format!("there is no directory {}", dir.display()),
+            )
+            .help(help)
         }
         BundleError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
-            Failure::of(Exit::Usage, error).help("make it readable for this user, or leave it out with a .foreshowignore")
+            Failure::of(Exit::Usage, error)
+                .help("make it readable for this user, or leave it out with a .foreshowignore")
         }
         _ => Failure::of(Exit::Usage, error),
     }
@@ -63,12 +78,15 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_published_is_a_usage_error_that_names_it() {
         let folder = tempfile::tempdir().unwrap();
-        let [missing, file, empty] = ["missing", "file", "empty"].map(|name| folder.path().join(name));
+        let [missing, file, empty] =
+            ["missing", "file", "empty"].map(|name| folder.path().join(name));
         fs::write(&file, "").unwrap();
         fs::create_dir(&empty).unwrap();
-        for (path, says) in
-            [(missing, "there is no directory"), (file, "is not a directory"), (empty, "there are no files to deploy")]
-        {
+        for (path, says) in [
+            (missing, "there is no directory"),
+            (file, "is not a directory"),
+            (empty, "there are no files to deploy"),
+        ] {
             let failure = collect(&path, &Limits::default()).await.unwrap_err();
             assert_eq!(failure.exit, Exit::Usage);
             assert!(failure.to_string().contains(says), "{failure}");

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use clap::Args;
 use foreshow_bundle::Collected;
 use foreshow_contract::{
-    App, Content, ContextEvent, ContextId, ContextKey, ContextUpdated, EventKind, IncomingEvent, ProviderName,
-    RejectionCode, ResultBody, ResultEvent, Revision, Routing, Timestamp,
+    App, Content, ContextEvent, ContextId, ContextKey, ContextUpdated, EventKind, IncomingEvent,
+    ProviderName, RejectionCode, ResultBody, ResultEvent, Revision, Routing, Timestamp,
 };
 use serde_json::json;
 
@@ -70,11 +70,17 @@ impl Publish {
         progress.at(Stage::Packing);
         // First of all, so that a mistyped name leaves no data folder behind.
         let collected = files::collect(&self.dir, &loaded.config.bundle).await?;
-        let words = format!("{}, {}", count(collected.files().len(), "file"), bytes(collected.total_bytes()));
+        let words = format!(
+            "{}, {}",
+            count(collected.files().len(), "file"),
+            bytes(collected.total_bytes())
+        );
         progress.note(words);
         let client = Client::with(loaded, global).await?;
         let is_published = Cell::new(false);
-        let exit = client.until_interrupted(self.publish(global, &client, &collected, &progress, &is_published)).await;
+        let exit = client
+            .until_interrupted(self.publish(global, &client, &collected, &progress, &is_published))
+            .await;
         drop(progress);
         if matches!(exit, Ok(Exit::Interrupted)) && is_published.get() && !global.quiet {
             tell("Interrupted. The preview goes on without us: `foreshow previews` shows it.");
@@ -107,7 +113,9 @@ impl Publish {
             }
             let revision = event.event.revision().unwrap_or(Revision::MAX);
             let awaited = Awaited::known(&key, revision, EventKind::Update).sent_as(&event);
-            let result = hearing.end_of(&awaited, |heard| follow(client, progress, &heard)).await?;
+            let result = hearing
+                .end_of(&awaited, |heard| follow(client, progress, &heard))
+                .await?;
             if self.revision.is_some() || tried >= REVISIONS_TRIED || !is_conflict(&result) {
                 break result;
             }
@@ -123,16 +131,31 @@ impl Publish {
         key: &ContextKey,
         collected: &Collected,
     ) -> Result<IncomingEvent, Failure> {
-        let known = client.backends.store.context(key).await.or_fail(Exit::Environment)?;
+        let known = client
+            .backends
+            .store
+            .context(key)
+            .await
+            .or_fail(Exit::Environment)?;
         let revision = events::next_revision(self.revision, known.as_ref(), Timestamp::now())?;
         let content = match files::carry(client, key, revision, collected).await? {
             Files::Inline(files) => Content::Files(files),
             Files::Bundle(bundle) => Content::Bundle(bundle),
         };
-        let providers = self.providers.iter().map(|name| ProviderName::from(name.as_str())).collect();
+        let providers = self
+            .providers
+            .iter()
+            .map(|name| ProviderName::from(name.as_str()))
+            .collect();
         events::enveloped(ContextEvent::Updated(ContextUpdated {
-            app: App { spa_fallback: self.spa, ..App::default() },
-            routing: Routing { providers, strategy: None },
+            app: App {
+                spa_fallback: self.spa,
+                ..App::default()
+            },
+            routing: Routing {
+                providers,
+                strategy: None,
+            },
             ..ContextUpdated::new(key.clone(), revision, content)
         }))
     }

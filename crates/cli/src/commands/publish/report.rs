@@ -13,7 +13,12 @@ use crate::terminal::{answer, bytes, count, duration, tell, time_of_day, until};
 const NAMED: usize = 3;
 
 /// Tells the result, and how the command ends.
-pub(super) fn report(result: &ResultEvent, collected: &Collected, alias: bool, global: &Global) -> Exit {
+pub(super) fn report(
+    result: &ResultEvent,
+    collected: &Collected,
+    alias: bool,
+    global: &Global,
+) -> Exit {
     let is_ready = matches!(result.body, ResultBody::Ready(_));
     let lines = match &result.body {
         ResultBody::Ready(ready) if !global.quiet => ready_lines(ready, collected),
@@ -24,10 +29,18 @@ pub(super) fn report(result: &ResultEvent, collected: &Collected, alias: bool, g
             superseded.revision, superseded.key, superseded.winner.revision
         )],
         ResultBody::Rejected(rejected) => {
-            let path = rejected.path.as_ref().map_or_else(String::new, |path| format!(" at {path}"));
-            vec![format!("error: the event was rejected ({}){path}", rejected.code), format!("  because: {}", rejected.message)]
+            let path = rejected
+                .path
+                .as_ref()
+                .map_or_else(String::new, |path| format!(" at {path}"));
+            vec![
+                format!("error: the event was rejected ({}){path}", rejected.code),
+                format!("  because: {}", rejected.message),
+            ]
         }
-        ResultBody::Removed(_) | ResultBody::Building(_) => vec![format!("error: it ended as {}", result.outcome())],
+        ResultBody::Removed(_) | ResultBody::Building(_) => {
+            vec![format!("error: it ended as {}", result.outcome())]
+        }
     };
     if global.json {
         _ = answer(&String::from_utf8_lossy(&result.to_json()));
@@ -44,9 +57,16 @@ pub(super) fn report(result: &ResultEvent, collected: &Collected, alias: bool, g
 
 fn ready_lines(ready: &Ready, collected: &Collected) -> Vec<String> {
     let total = duration(Duration::from_millis(ready.timings.total_ms));
-    let what = if ready.unchanged { "unchanged: the live revision has the same files" } else { "deployed" };
+    let what = if ready.unchanged {
+        "unchanged: the live revision has the same files"
+    } else {
+        "deployed"
+    };
     let mut lines = vec![
-        format!("Ready after {total}: revision {} of {} ({what})", ready.revision, ready.key),
+        format!(
+            "Ready after {total}: revision {} of {} ({what})",
+            ready.revision, ready.key
+        ),
         format!(
             "  files     {}, {} ({} uploaded, {} reused)",
             count(collected.files().len(), "file"),
@@ -58,19 +78,29 @@ fn ready_lines(ready: &Ready, collected: &Collected) -> Vec<String> {
     lines.extend(left_out(collected).map(|left_out| format!("  left out  {left_out}")));
     lines.push(format!("  newest at {}", ready.alias_url));
     if let Some(at) = ready.expires_at {
-        lines.push(format!("  expires   {}, unless it is published or touched again", until(at, Timestamp::now())));
+        lines.push(format!(
+            "  expires   {}, unless it is published or touched again",
+            until(at, Timestamp::now())
+        ));
     }
     lines
 }
 
 /// `3 files or folders: .env (…), node_modules/ (…) and 1 more`.
 fn left_out(collected: &Collected) -> Option<String> {
-    let ignored: Vec<_> =
-        collected.ignored().iter().filter(|ignored| ignored.reason != IgnoreReason::IgnoreFile).collect();
+    let ignored: Vec<_> = collected
+        .ignored()
+        .iter()
+        .filter(|ignored| ignored.reason != IgnoreReason::IgnoreFile)
+        .collect();
     if ignored.is_empty() {
         return None;
     }
-    let mut named: Vec<String> = ignored.iter().take(NAMED).map(ToString::to_string).collect();
+    let mut named: Vec<String> = ignored
+        .iter()
+        .take(NAMED)
+        .map(ToString::to_string)
+        .collect();
     if ignored.len() > NAMED {
         named.push(format!("and {} more", ignored.len() - NAMED));
     }
@@ -80,17 +110,31 @@ fn left_out(collected: &Collected) -> Option<String> {
 fn failed_lines(failed: &Failed) -> Vec<String> {
     let error = &failed.error;
     let mut lines = vec![
-        format!("error: the preview of {}, revision {}, failed ({})", failed.key, failed.revision, error.code),
+        format!(
+            "error: the preview of {}, revision {}, failed ({})",
+            failed.key, failed.revision, error.code
+        ),
         format!("  because: {}", error.message),
     ];
     for attempt in &error.attempts {
-        let provider = attempt.provider.as_ref().map_or_else(String::new, |provider| format!(" at {provider}"));
+        let provider = attempt
+            .provider
+            .as_ref()
+            .map_or_else(String::new, |provider| format!(" at {provider}"));
         let (number, time) = (attempt.number, time_of_day(attempt.at));
-        lines.push(format!("  attempt {number}{provider}, {time} UTC: {}: {}", attempt.code, attempt.message));
+        lines.push(format!(
+            "  attempt {number}{provider}, {time} UTC: {}: {}",
+            attempt.code, attempt.message
+        ));
     }
     if !error.log_tail.is_empty() {
         lines.push("  the build's last lines:".to_owned());
-        lines.extend(error.log_tail.iter().map(|line| format!("  | {}", without_control(line))));
+        lines.extend(
+            error
+                .log_tail
+                .iter()
+                .map(|line| format!("  | {}", without_control(line))),
+        );
     }
     lines.push("  What was live before still is.".to_owned());
     lines
@@ -98,7 +142,9 @@ fn failed_lines(failed: &Failed) -> Vec<String> {
 
 /// A build's log is a stranger's: it may colour nothing and move nothing here.
 fn without_control(line: &str) -> String {
-    line.chars().filter(|character| !character.is_control() || *character == '\t').collect()
+    line.chars()
+        .filter(|character| !character.is_control() || *character == '\t')
+        .collect()
 }
 
 #[cfg(test)]
@@ -133,15 +179,24 @@ mod tests {
             deployment_id: "d1".into(),
             unchanged: false,
             expires_at: None,
-            timings: Timings { total_ms: 340, ..Timings::default() },
+            timings: Timings {
+                total_ms: 340,
+                ..Timings::default()
+            },
             bytes_uploaded: 5,
             bytes_reused: 0,
             attempts: 1,
             estimated_cost: None,
         };
         let lines = ready_lines(&ready, &collected());
-        assert_eq!(lines[0], "Ready after 340 ms: revision 7 of acme/ctx (deployed)");
-        assert_eq!(lines[1], "  files     1 file, 5 B (5 B uploaded, 0 B reused)");
+        assert_eq!(
+            lines[0],
+            "Ready after 340 ms: revision 7 of acme/ctx (deployed)"
+        );
+        assert_eq!(
+            lines[1],
+            "  files     1 file, 5 B (5 B uploaded, 0 B reused)"
+        );
         assert_eq!(lines[3], "  newest at http://alias.localhost/");
     }
 
@@ -159,6 +214,9 @@ mod tests {
             },
         };
         let told = failed_lines(&failed).join("\n");
-        assert!(told.contains("  | [2Jerror: no") && !told.contains('\u{1b}'), "{told}");
+        assert!(
+            told.contains("  | [2Jerror: no") && !told.contains('\u{1b}'),
+            "{told}"
+        );
     }
 }
