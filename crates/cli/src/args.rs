@@ -11,7 +11,7 @@ use crate::failure::{EXIT_CODES, Failure};
 
 /// Turns context sessions into live previews.
 #[derive(Debug, Parser)]
-#[command(name = "foreshow", version, about, after_help = EXIT_CODES, propagate_version = true, max_term_width = 100)]
+#[command(name = "foreshow", version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,

@@ -79,18 +79,14 @@ impl DataDir {
     }
 
     /// Tells neighbours where the gateway is.
-    pub(crate) fn announce_gateway(&self, addr: SocketAddr) -> anyhow::Result<()> {
-        let path = self.path.join(GATEWAY_ADDR);
-        replace(&self.path, &path, &format!("{addr}\n"))
-            .with_context(|| format!("could not write {}", path.display()))
-    }
-
-    /// Takes the announcement back, unless another gateway has made its own since.
-    pub(crate) fn retract_gateway(&self, addr: SocketAddr) {
-        if self.gateway_addr() == Some(addr) {
-            // A stale announcement does no harm.
-            fs::remove_file(self.path.join(GATEWAY_ADDR)).ok();
-        }
+    pub(crate) fn announce_gateway(&self, addr: SocketAddr) -> anyhow::Result<Announcement> {
+        let announcement = Announcement {
+            path: self.path.join(GATEWAY_ADDR),
+            addr,
+            before: self.gateway_addr(),
+        };
+        announcement.write(addr)?;
+        Ok(announcement)
     }
 
     /// Writes a `.gitignore` each time it is missing, which also tells whether the folder can be written at all.
@@ -107,6 +103,36 @@ impl DataDir {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Where a gateway is, for as long as it is there.
+#[derive(Debug)]
+pub(crate) struct Announcement {
+    path: PathBuf,
+    addr: SocketAddr,
+    before: Option<SocketAddr>,
+}
+
+impl Announcement {
+    /// Takes it back, unless another gateway has made its own since. One from before may still be there: it is named
+    /// again. A stale announcement does no harm: nobody answers there, as nobody would anywhere else.
+    pub(crate) fn retract(self) {
+        let is_ours = self.path.parent().and_then(gateway_addr) == Some(self.addr);
+        let retracted = match self.before {
+            Some(before) if is_ours && before != self.addr => self.write(before),
+            _ if is_ours => fs::remove_file(&self.path).map_err(anyhow::Error::from),
+            _ => Ok(()),
+        };
+        if let Err(error) = retracted {
+            tracing::debug!("{} could not be mended: {error:#}", self.path.display());
+        }
+    }
+
+    fn write(&self, addr: SocketAddr) -> anyhow::Result<()> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        replace(folder, &self.path, &format!("{addr}\n"))
+            .with_context(|| format!("could not write {}", self.path.display()))
     }
 }
 
@@ -183,16 +209,22 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_gateway_is_announced_and_only_its_own_retracted() {
+    fn the_newest_gateway_is_announced_and_the_one_before_after_it() {
         let folder = tempfile::tempdir().unwrap();
         let dir = DataDir::prepare(&folder.path().join("data")).unwrap();
         let [first, second] = ["127.0.0.1:1", "127.0.0.1:2"].map(|addr| addr.parse().unwrap());
         assert_eq!(dir.gateway_addr(), None);
-        dir.announce_gateway(first).unwrap();
-        dir.announce_gateway(second).unwrap();
-        dir.retract_gateway(first);
+        let one = dir.announce_gateway(first).unwrap();
+        let two = dir.announce_gateway(second).unwrap();
         assert_eq!(dir.gateway_addr(), Some(second));
-        dir.retract_gateway(second);
+        two.retract();
+        assert_eq!(dir.gateway_addr(), Some(first));
+        let two = dir.announce_gateway(second).unwrap();
+        one.retract();
+        assert_eq!(dir.gateway_addr(), Some(second));
+        two.retract();
+        assert_eq!(dir.gateway_addr(), Some(first), "stale, and harmless");
+        dir.announce_gateway(first).unwrap().retract();
         assert_eq!(dir.gateway_addr(), None);
     }
 }

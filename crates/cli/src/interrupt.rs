@@ -1,8 +1,20 @@
-//! Ctrl-C and SIGTERM: both ask to stop in order.
+//! Signals: Ctrl-C and SIGTERM ask to stop in order; a limit on file sizes is an error and no end.
 
 use std::io;
 
 use crate::failure::{Exit, Failure, OrFail as _};
+
+/// Has a write beyond the limit on file sizes (`ulimit -f`) fail, as on a full disk, instead of killing the process.
+pub(crate) fn survive_file_size_limits() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        /// SIGXFSZ has this number on Linux, macOS and the BSDs (on MIPS it is 31).
+        const SIGXFSZ: i32 = 25;
+        // What is once listened to never has its default effect again. Nobody needs to hear it: the write tells.
+        drop(signal(SignalKind::from_raw(SIGXFSZ)));
+    }
+}
 
 /// Hears of every request to stop.
 pub(crate) struct Interrupts {

@@ -47,9 +47,15 @@ fn main() -> ExitCode {
         .build();
     let end = match runtime {
         Ok(runtime) => {
-            let end = runtime.block_on(command.run(&global));
+            let end = runtime.block_on(async {
+                interrupt::survive_file_size_limits();
+                command.run(&global).await
+            });
             // What still blocks is a read of something that never comes; nothing that matters is left to do.
-            runtime.shutdown_timeout(Duration::from_secs(1));
+            match end {
+                Ok(Exit::Interrupted) => runtime.shutdown_background(),
+                _ => runtime.shutdown_timeout(Duration::from_secs(1)),
+            }
             end
         }
         Err(error) => Err(Failure::of(Exit::Environment, error)),

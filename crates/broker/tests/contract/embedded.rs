@@ -1,7 +1,9 @@
 //! What the embedded broker promises beside the port's contract.
 
 use std::{
+    collections::BTreeMap,
     fs,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -9,6 +11,7 @@ use bytes::Bytes;
 use foreshow_contract::MAX_EVENT_BYTES;
 use foreshow_engine::{Broker, BrokerError, DeadLetterReason, Delay, Queue, ResultFilter};
 use foreshow_sqlite::DatabaseError;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{
     Folder, count, end, expect_nothing, failed_attempt, next, open, result, soon, text, update,
@@ -289,4 +292,99 @@ async fn an_idle_process_writes_nothing() {
     let before = db.stats();
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(db.stats(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_consumers_do_each_message_is_done_once() {
+    const MESSAGES: usize = 600;
+    let folder = Folder::new();
+    let handles = [folder.open().await, folder.open().await];
+    let done = Arc::new(Mutex::new(BTreeMap::<String, u32>::new()));
+    let stop = CancellationToken::new();
+    let mut consumers = Vec::new();
+    for n in 0..4_u64 {
+        let broker = handles[usize::from(n % 2 == 0)].clone();
+        let (done, stop) = (Arc::clone(&done), stop.clone());
+        consumers.push(tokio::spawn(async move {
+            let mut random = fastrand::Rng::with_seed(n);
+            let mut deliveries = broker.consume(Queue::Deploy, count(7)).await.unwrap();
+            let mut held = Vec::new();
+            loop {
+                // Stopped only here, so that what it acknowledges is counted too.
+                tokio::select! {
+                    delivery = deliveries.next() => held.push(delivery.unwrap()),
+                    () = stop.cancelled() => break,
+                }
+                assert!(held.len() <= 7);
+                while held.len() == 7 || random.bool() {
+                    if held.is_empty() {
+                        break;
+                    }
+                    let delivery = held.swap_remove(random.usize(..held.len()));
+                    match random.u8(..10) {
+                        0 => broker.requeue(&delivery.receipt).await.unwrap(),
+                        1 | 2 => {
+                            let after = Duration::from_millis(random.u64(..20));
+                            let attempt = delivery.attempt.saturating_add(1);
+                            let delay = Delay {
+                                after,
+                                attempt,
+                                history: delivery.history.clone(),
+                            };
+                            broker.delay(&delivery, delay).await.unwrap();
+                        }
+                        _ => {
+                            broker.ack(&delivery.receipt).await.unwrap();
+                            *done
+                                .lock()
+                                .unwrap()
+                                .entry(text(&delivery).to_owned())
+                                .or_default() += 1;
+                        }
+                    }
+                }
+                if random.u8(..60) == 0 {
+                    // What it held goes back, and its receipts with it.
+                    held.clear();
+                    deliveries = broker.consume(Queue::Deploy, count(7)).await.unwrap();
+                }
+            }
+        }));
+    }
+    for n in 0..MESSAGES {
+        handles[n % 2]
+            .publish_event(update(&n.to_string()))
+            .await
+            .unwrap();
+    }
+    // A consumer that waits may hold a few for ever; they are given back when it goes.
+    let finished = async {
+        while done.lock().unwrap().len() < MESSAGES - 4 * 7 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    soon(finished).await;
+    stop.cancel();
+    for consumer in consumers {
+        consumer.await.unwrap();
+    }
+    let mut last = handles[0].consume(Queue::Deploy, count(100)).await.unwrap();
+    soon(async {
+        while handles[1].depth(Queue::Deploy).await.unwrap().total() > 0 {
+            if let Ok(delivery) = tokio::time::timeout(Duration::from_millis(50), last.next()).await
+            {
+                let delivery = delivery.unwrap();
+                handles[0].ack(&delivery.receipt).await.unwrap();
+                *done
+                    .lock()
+                    .unwrap()
+                    .entry(text(&delivery).to_owned())
+                    .or_default() += 1;
+            }
+        }
+    })
+    .await;
+    let done = done.lock().unwrap();
+    assert_eq!(done.len(), MESSAGES);
+    assert!(done.values().all(|times| *times == 1), "{done:?}");
 }

@@ -68,3 +68,38 @@ async fn messages_per_second() {
         after.commits - before.commits,
     );
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement"]
+async fn idle() {
+    /// User and system time of this process, in hundredths of a second.
+    fn used() -> u64 {
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let after_name = stat.rsplit(')').next().unwrap();
+        let ticks = |column: usize| -> u64 {
+            after_name
+                .split_whitespace()
+                .nth(column)
+                .unwrap()
+                .parse()
+                .unwrap()
+        };
+        ticks(11) + ticks(12)
+    }
+    let folder = Folder::new();
+    let (broker, other) = (folder.open().await, folder.open().await);
+    let _deploy = broker.consume(Queue::Deploy, count(64)).await.unwrap();
+    let _cleanup = broker.consume(Queue::Cleanup, count(64)).await.unwrap();
+    let _other = other.consume(Queue::Deploy, count(64)).await.unwrap();
+    let _results = broker
+        .subscribe(foreshow_engine::ResultFilter::default())
+        .await
+        .unwrap();
+    let before = used();
+    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+    println!(
+        "idle for 10 s, two handles: {} ms of CPU",
+        (used() - before) * 10
+    );
+}

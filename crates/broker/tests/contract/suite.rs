@@ -12,7 +12,7 @@ use crate::support::{
     Adapter, count, end, expect_nothing, failed_attempt, next, result, soon, text, update,
 };
 
-pub async fn events_come_in_the_order_of_their_publishing(adapter: &dyn Adapter) {
+pub(crate) async fn events_come_in_the_order_of_their_publishing(adapter: &dyn Adapter) {
     let broker = adapter.broker();
     for n in 0..50 {
         broker.publish_event(update(&n.to_string())).await.unwrap();
@@ -31,7 +31,7 @@ pub async fn events_come_in_the_order_of_their_publishing(adapter: &dyn Adapter)
     }
 }
 
-pub async fn ends_do_not_wait_behind_updates(adapter: &dyn Adapter) {
+pub(crate) async fn ends_do_not_wait_behind_updates(adapter: &dyn Adapter) {
     let broker = adapter.broker();
     broker.publish_event(update("update")).await.unwrap();
     broker.publish_event(end("end")).await.unwrap();
@@ -40,16 +40,16 @@ pub async fn ends_do_not_wait_behind_updates(adapter: &dyn Adapter) {
     expect_nothing(&mut cleanup).await;
 }
 
-pub async fn a_key_that_nothing_takes_is_refused(adapter: &dyn Adapter) {
+pub(crate) async fn a_key_that_nothing_takes_is_refused(adapter: &dyn Adapter) {
     let mut message = update("lost");
-    message.routing_key = "context.renamed.acme".to_owned();
+    "context.renamed.acme".clone_into(&mut message.routing_key);
     let refused = adapter.broker().publish_event(message).await;
     assert!(
         matches!(refused, Err(BrokerError::Unroutable { routing_key }) if routing_key == "context.renamed.acme")
     );
 }
 
-pub async fn no_more_than_the_prefetch_is_out(adapter: &dyn Adapter) {
+pub(crate) async fn no_more_than_the_prefetch_is_out(adapter: &dyn Adapter) {
     let broker = adapter.broker();
     for n in 0..5 {
         broker.publish_event(update(&n.to_string())).await.unwrap();
@@ -73,7 +73,7 @@ pub async fn no_more_than_the_prefetch_is_out(adapter: &dyn Adapter) {
     expect_nothing(&mut deliveries).await;
 }
 
-pub async fn what_is_acknowledged_does_not_come_again(adapter: &dyn Adapter) {
+pub(crate) async fn what_is_acknowledged_does_not_come_again(adapter: &dyn Adapter) {
     let broker = adapter.broker();
     broker.publish_event(update("once")).await.unwrap();
     let mut deliveries = broker.consume(Queue::Deploy, count(4)).await.unwrap();
@@ -84,7 +84,7 @@ pub async fn what_is_acknowledged_does_not_come_again(adapter: &dyn Adapter) {
     expect_nothing(&mut again).await;
 }
 
-pub async fn what_is_given_back_comes_first_and_is_marked(adapter: &dyn Adapter) {
+pub(crate) async fn what_is_given_back_comes_first_and_is_marked(adapter: &dyn Adapter) {
     let broker = adapter.broker();
     for name in ["first", "second"] {
         broker.publish_event(update(name)).await.unwrap();
@@ -102,7 +102,7 @@ pub async fn what_is_given_back_comes_first_and_is_marked(adapter: &dyn Adapter)
     assert_eq!((text(&second), second.redelivered), ("second", false));
 }
 
-pub async fn a_consumer_that_goes_away_gives_back_what_it_had(adapter: &dyn Adapter) {
+pub(crate) async fn a_consumer_that_goes_away_gives_back_what_it_had(adapter: &dyn Adapter) {
     let broker = adapter.broker();
     for n in 0..6 {
         broker.publish_event(update(&n.to_string())).await.unwrap();
@@ -123,7 +123,7 @@ pub async fn a_consumer_that_goes_away_gives_back_what_it_had(adapter: &dyn Adap
     expect_nothing(&mut staying).await;
 }
 
-pub async fn two_consumers_share_a_queue(adapter: &dyn Adapter) {
+pub(crate) async fn two_consumers_share_a_queue(adapter: &dyn Adapter) {
     let broker = adapter.broker();
     let mut one = broker.consume(Queue::Deploy, count(3)).await.unwrap();
     let mut two = broker.consume(Queue::Deploy, count(3)).await.unwrap();
@@ -146,7 +146,7 @@ pub async fn two_consumers_share_a_queue(adapter: &dyn Adapter) {
     expect_nothing(&mut two).await;
 }
 
-pub async fn a_receipt_that_is_no_longer_held_changes_nothing(adapter: &dyn Adapter) {
+pub(crate) async fn a_receipt_that_is_no_longer_held_changes_nothing(adapter: &dyn Adapter) {
     let broker = adapter.broker();
     broker.publish_event(update("moved")).await.unwrap();
     let mut gone = broker.consume(Queue::Deploy, count(1)).await.unwrap();
@@ -179,7 +179,7 @@ pub async fn a_receipt_that_is_no_longer_held_changes_nothing(adapter: &dyn Adap
     expect_nothing(&mut deliveries).await;
 }
 
-pub async fn a_delayed_delivery_comes_back_in_time_and_never_early(adapter: &dyn Adapter) {
+pub(crate) async fn a_delayed_delivery_comes_back_in_time_and_never_early(adapter: &dyn Adapter) {
     let broker = adapter.broker();
     let mut deliveries = broker.consume(Queue::Deploy, count(8)).await.unwrap();
     for after_ms in [400_u64, 0, 150, 37] {
@@ -217,7 +217,7 @@ pub async fn a_delayed_delivery_comes_back_in_time_and_never_early(adapter: &dyn
     }
 }
 
-pub async fn a_delayed_delivery_keeps_nobody_waiting(adapter: &dyn Adapter) {
+pub(crate) async fn a_delayed_delivery_keeps_nobody_waiting(adapter: &dyn Adapter) {
     let broker = adapter.broker();
     let mut deliveries = broker.consume(Queue::Deploy, count(1)).await.unwrap();
     for after_ms in [300, 200, 100] {
@@ -247,7 +247,7 @@ pub async fn a_delayed_delivery_keeps_nobody_waiting(adapter: &dyn Adapter) {
     }
 }
 
-pub async fn a_dead_letter_keeps_everything(adapter: &dyn Adapter) {
+pub(crate) async fn a_dead_letter_keeps_everything(adapter: &dyn Adapter) {
     let broker = adapter.broker();
     let mut deliveries = broker.consume(Queue::Cleanup, count(1)).await.unwrap();
     for name in ["bad", "good"] {
@@ -264,7 +264,7 @@ pub async fn a_dead_letter_keeps_everything(adapter: &dyn Adapter) {
     assert_eq!(text(&next(&mut deliveries).await), "good");
 }
 
-pub async fn a_subscriber_hears_what_it_asked_for_in_order(adapter: &dyn Adapter) {
+pub(crate) async fn a_subscriber_hears_what_it_asked_for_in_order(adapter: &dyn Adapter) {
     let broker = adapter.broker();
     let filter = |tenant: Option<&str>, context: Option<&str>| ResultFilter {
         tenant: tenant.map(|tenant| TenantId::try_new(tenant).unwrap()),
@@ -306,7 +306,7 @@ pub async fn a_subscriber_hears_what_it_asked_for_in_order(adapter: &dyn Adapter
     assert_eq!(soon(removed.next()).await.unwrap(), results[2]);
 }
 
-pub async fn a_subscriber_hears_nothing_of_the_past(adapter: &dyn Adapter) {
+pub(crate) async fn a_subscriber_hears_nothing_of_the_past(adapter: &dyn Adapter) {
     let broker = adapter.broker();
     broker
         .publish_results(&[result("acme", "a", 1)])
@@ -325,7 +325,7 @@ pub async fn a_subscriber_hears_nothing_of_the_past(adapter: &dyn Adapter) {
     );
 }
 
-pub async fn waiting_for_a_delivery_may_be_given_up(adapter: &dyn Adapter) {
+pub(crate) async fn waiting_for_a_delivery_may_be_given_up(adapter: &dyn Adapter) {
     let broker = adapter.broker();
     let mut deliveries = broker.consume(Queue::Deploy, count(4)).await.unwrap();
     for n in 0..20 {
@@ -343,7 +343,7 @@ pub async fn waiting_for_a_delivery_may_be_given_up(adapter: &dyn Adapter) {
     }
 }
 
-pub async fn it_is_known_whether_anybody_consumes(adapter: &dyn Adapter) {
+pub(crate) async fn it_is_known_whether_anybody_consumes(adapter: &dyn Adapter) {
     let broker = adapter.broker();
     assert!(!broker.has_consumers(Queue::Deploy).await.unwrap());
     let deliveries = broker.consume(Queue::Deploy, count(1)).await.unwrap();

@@ -20,7 +20,7 @@ use foreshow_sqlite::{Database, Options};
 
 /// An adapter with nothing in its queues.
 #[async_trait]
-pub trait Adapter: Send + Sync {
+pub(crate) trait Adapter: Send + Sync {
     /// The handle under test.
     fn broker(&self) -> Arc<dyn Broker>;
 
@@ -28,9 +28,9 @@ pub trait Adapter: Send + Sync {
     async fn dead_letters(&self) -> Vec<(Message, DeadLetterReason)>;
 }
 
-pub struct Memory(MemoryBroker);
+pub(crate) struct Memory(MemoryBroker);
 
-pub async fn memory() -> Memory {
+pub(crate) async fn memory() -> Memory {
     Memory(MemoryBroker::new(Arc::new(PausedClock::start())))
 }
 
@@ -46,48 +46,48 @@ impl Adapter for Memory {
 }
 
 /// A folder with one file of queues. Every handle has its own connections and its own session, as another process has.
-pub struct Folder {
+pub(crate) struct Folder {
     dir: tempfile::TempDir,
 }
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             dir: tempfile::tempdir().unwrap(),
         }
     }
 
-    pub fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.dir.path().join("queues.db")
     }
 
-    pub fn sessions(&self) -> PathBuf {
+    pub(crate) fn sessions(&self) -> PathBuf {
         self.dir.path().join("sessions")
     }
 
-    pub async fn database(&self) -> Database {
+    pub(crate) async fn database(&self) -> Database {
         Database::open(&self.file(), Options::default())
             .await
             .unwrap()
     }
 
-    pub async fn open(&self) -> EmbeddedBroker {
+    pub(crate) async fn open(&self) -> EmbeddedBroker {
         open(self.database().await, self.sessions()).await
     }
 }
 
-pub async fn open(db: Database, sessions: PathBuf) -> EmbeddedBroker {
+pub(crate) async fn open(db: Database, sessions: PathBuf) -> EmbeddedBroker {
     EmbeddedBroker::open(db, sessions, Arc::new(WallClock))
         .await
         .unwrap()
 }
 
-pub struct Sqlite {
+pub(crate) struct Sqlite {
     broker: EmbeddedBroker,
     _folder: Folder,
 }
 
-pub async fn sqlite() -> Sqlite {
+pub(crate) async fn sqlite() -> Sqlite {
     let folder = Folder::new();
     Sqlite {
         broker: folder.open().await,
@@ -111,7 +111,7 @@ impl Adapter for Sqlite {
     }
 }
 
-pub struct WallClock;
+pub(crate) struct WallClock;
 
 impl Clock for WallClock {
     fn now(&self) -> Timestamp {
@@ -119,11 +119,11 @@ impl Clock for WallClock {
     }
 }
 
-pub fn update(text: &str) -> Message {
+pub(crate) fn update(text: &str) -> Message {
     message("context.updated.acme", text)
 }
 
-pub fn end(text: &str) -> Message {
+pub(crate) fn end(text: &str) -> Message {
     message("context.ended.acme", text)
 }
 
@@ -136,7 +136,7 @@ fn message(routing_key: &str, text: &str) -> Message {
     }
 }
 
-pub fn result(tenant: &str, context: &str, revision: u64) -> ResultEvent {
+pub(crate) fn result(tenant: &str, context: &str, revision: u64) -> ResultEvent {
     let body = ResultBody::Removed(Removed {
         key: ContextKey::try_new(tenant, context).unwrap(),
         revision: Revision::try_new(revision).unwrap(),
@@ -145,7 +145,7 @@ pub fn result(tenant: &str, context: &str, revision: u64) -> ResultEvent {
     ResultEvent::of(EventKind::End, 0, body, Timestamp::from_micros(1)).unwrap()
 }
 
-pub fn failed_attempt(number: u32) -> AttemptReport {
+pub(crate) fn failed_attempt(number: u32) -> AttemptReport {
     AttemptReport {
         number,
         at: Timestamp::from_micros(7),
@@ -155,27 +155,27 @@ pub fn failed_attempt(number: u32) -> AttemptReport {
     }
 }
 
-pub fn count(number: u32) -> NonZeroU32 {
+pub(crate) fn count(number: u32) -> NonZeroU32 {
     NonZeroU32::new(number).unwrap()
 }
 
-pub fn text(delivery: &Delivery) -> &str {
+pub(crate) fn text(delivery: &Delivery) -> &str {
     std::str::from_utf8(&delivery.message.body).unwrap()
 }
 
 /// For what must happen: a test that waits longer than this has failed.
-pub async fn soon<F: Future>(future: F) -> F::Output {
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(20), future)
         .await
         .expect("it took too long")
 }
 
-pub async fn next(deliveries: &mut Box<dyn Deliveries>) -> Delivery {
+pub(crate) async fn next(deliveries: &mut Box<dyn Deliveries>) -> Delivery {
     soon(deliveries.next()).await.unwrap()
 }
 
 /// For what must not happen, as far as a short wait can tell.
-pub async fn expect_nothing(deliveries: &mut Box<dyn Deliveries>) {
+pub(crate) async fn expect_nothing(deliveries: &mut Box<dyn Deliveries>) {
     let waited = tokio::time::timeout(Duration::from_millis(150), deliveries.next()).await;
     assert!(
         waited.is_err(),

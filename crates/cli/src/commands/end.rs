@@ -32,7 +32,9 @@ pub(crate) struct End {
 
 impl End {
     pub(crate) async fn run(self, global: &Global) -> Result<Exit, Failure> {
-        let client = Client::open(global).await?;
+        let Some(client) = Client::open_existing(global).await? else {
+            return Err(events::unknown_context(&self.tenant.key(&self.context)));
+        };
         client.until_interrupted(self.end(global, &client)).await
     }
 
@@ -53,20 +55,24 @@ impl End {
         let awaited = match record.desired.kind {
             // Ended already, perhaps for another reason: a second event of the same revision would be a conflict.
             OrdinalKind::End => {
-                let outcome = client
-                    .backends
-                    .store
+                let store = &client.backends.store;
+                let settled = store
                     .outcome(&key, record.desired)
                     .await
                     .or_fail(Exit::Environment)?;
-                if outcome.is_some_and(|settled| matches!(settled.outcome, Outcome::Removed)) {
-                    let words = json!({ "tenantId": key.tenant, "contextId": key.context, "revision": revision });
-                    told(
-                        global,
-                        &words.to_string(),
-                        &format!("{key} had ended already, at revision {revision}"),
-                    );
-                    return Ok(Exit::Done);
+                match settled.map(|settled| settled.outcome) {
+                    Some(Outcome::Removed) => {
+                        let json = json!({ "tenantId": key.tenant, "contextId": key.context, "revision": revision });
+                        let words = format!("{key} had ended already, at revision {revision}");
+                        told(global, &json.to_string(), &words);
+                        return Ok(Exit::Done);
+                    }
+                    Some(Outcome::Failed { report }) => {
+                        let what = format!("{key} could not be ended before: {}", report.message);
+                        return Err(Failure::new(Exit::Failed, what)
+                            .help("publish it once more, then end it"));
+                    }
+                    Some(Outcome::Ready(_) | Outcome::Superseded { .. }) | None => {}
                 }
                 Awaited::known(&key, revision, EventKind::End)
             }
@@ -95,7 +101,7 @@ impl End {
         let result = hearing
             .end_of(&awaited, |heard| client.tell_unattended(&heard))
             .await?;
-        self::report(global, &result)
+        report(global, &result)
     }
 }
 

@@ -10,11 +10,11 @@ use crate::args::{Global, Tenant};
 use crate::ending::Heard;
 use crate::events;
 use crate::failure::{Exit, Failure, OrFail as _};
-use crate::terminal::{answer, tell, until};
+use crate::terminal::{answer, until};
 use crate::wiring::Client;
 
 /// A touch ends silently, so its effect is looked for; a busy or absent worker is no failure.
-const LOOKS_FOR: Duration = Duration::from_secs(2);
+const LOOKS_FOR: Duration = Duration::from_secs(1);
 
 /// Keep a context's preview for longer.
 #[derive(Debug, Args)]
@@ -28,7 +28,9 @@ pub(crate) struct Touch {
 
 impl Touch {
     pub(crate) async fn run(self, global: &Global) -> Result<Exit, Failure> {
-        let client = Client::open(global).await?;
+        let Some(client) = Client::open_existing(global).await? else {
+            return Err(events::unknown_context(&self.tenant.key(&self.context)));
+        };
         client.until_interrupted(self.touch(global, &client)).await
     }
 
@@ -52,19 +54,21 @@ impl Touch {
         }
         let event = events::enveloped(ContextEvent::Touched(ContextTouched { key: key.clone() }))?;
         events::publish(&*client.backends.broker, &event).await?;
-        let expires_at = prolonged(client, &key, before.expires_at).await?;
-        if expires_at.is_none()
-            && matches!(
+        let mut expires_at = prolonged(client, &key, before.expires_at).await?;
+        if expires_at.is_none() {
+            if matches!(
                 client.backends.broker.has_consumers(Queue::Deploy).await,
                 Ok(false)
-            )
-        {
-            client.tell_unattended(&Heard::Unattended);
+            ) {
+                client.tell_unattended(&Heard::Unattended);
+            } else {
+                // Touched just after another event: there was nothing to prolong.
+                expires_at = before.expires_at;
+            }
         }
         if global.json {
-            _ = answer(
-                &json!({ "eventId": event.envelope.id, "expiresAt": expires_at }).to_string(),
-            );
+            let words = json!({ "eventId": event.envelope.id, "expiresAt": expires_at });
+            _ = answer(&words.to_string());
             return Ok(Exit::Done);
         }
         match expires_at {
@@ -72,9 +76,7 @@ impl Touch {
                 let left = until(at, Timestamp::now());
                 _ = answer(&format!("{key} is kept: it expires {left} ({at})"));
             }
-            None => tell(&format!(
-                "{key} will be kept as soon as a worker reads the event"
-            )),
+            None => _ = answer(&format!("{key} will be kept once a worker reads the event")),
         }
         Ok(Exit::Done)
     }

@@ -64,7 +64,10 @@ impl File<'_> {
         layers: &mut Layers,
         problems: &mut Vec<Problem>,
     ) {
-        for (name, value) in table {
+        // In the order of the file, so that problems are told in it.
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        for (name, value) in entries {
             let key = if section.is_empty() {
                 name.get_ref().to_string()
             } else {

@@ -37,20 +37,22 @@ pub(crate) fn count(n: usize, one: &str) -> String {
     }
 }
 
-/// `340 ms`, `2.5 s`, `4 min`, `23 h`, `6 days`.
+/// `340 ms`, `2.5 s`, `4 min`, `24 h`, `6 days`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
+    // To the nearest: of a day, a moment later, 24 hours are left.
+    let rounded = |unit: u64| (seconds + unit / 2) / unit;
     match seconds {
         0 => format!("{} ms", duration.as_millis()),
         1..10 => format!("{:.1} s", duration.as_secs_f64()),
         10..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
+        120..7_200 => format!("{} min", rounded(60)),
+        7_200..172_800 => format!("{} h", rounded(3_600)),
+        _ => format!("{} days", rounded(86_400)),
     }
 }
 
-/// `in 23 h`, or `now` where it has passed.
+/// `in 24 h`, or `now` where it has passed.
 pub(crate) fn until(at: Timestamp, now: Timestamp) -> String {
     let left = at.saturating_since(now);
     if left.is_zero() {
@@ -94,7 +96,7 @@ mod tests {
             (2_500, "2.5 s"),
             (59_000, "59 s"),
             (240_000, "4 min"),
-            (86_399_000, "23 h"),
+            (86_399_000, "24 h"),
             (6 * 86_400_000, "6 days"),
         ] {
             assert_eq!(duration(Duration::from_millis(ms)), shown);

@@ -109,18 +109,22 @@ impl Client {
     }
 
     async fn put(&self, collected: &Collected) -> Result<Sha256, Failure> {
-        let (files, collected) = (self.backends.bundle_files.clone(), collected.clone());
-        let packed = tokio::task::spawn_blocking(move || files.put(&collected))
+        let (files, copy) = (self.backends.bundle_files.clone(), collected.clone());
+        let packed = tokio::task::spawn_blocking(move || files.put(&copy))
             .await
             .or_fail(Exit::Environment)?;
-        packed.map(|packed| packed.sha256).map_err(|error| {
-            let exit = match &error {
-                BundleError::Io { path, .. } if path.starts_with(&self.data_dir) => {
-                    Exit::Environment
+        packed
+            .map(|packed| packed.sha256)
+            .map_err(|error| match &error {
+                // Anything but the published files themselves is the data folder.
+                BundleError::Io { path, .. }
+                    if collected.files().iter().all(|file| file.source != *path) =>
+                {
+                    let help =
+                        format!("free some space on the disk of {}", self.data_dir.display());
+                    Failure::of(Exit::Environment, error).help(help)
                 }
-                _ => Exit::Usage,
-            };
-            Failure::of(exit, error)
-        })
+                _ => Failure::of(Exit::Usage, error),
+            })
     }
 }

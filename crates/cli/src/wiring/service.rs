@@ -4,7 +4,6 @@
 //! announcement is taken back; the files are closed. Killed at any point, the next start finds everything.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use tracing::{debug, info, warn};
 
 use super::Backends;
 use crate::config::Loaded;
-use crate::data_dir::{DataDir, gateway_addr};
+use crate::data_dir::{Announcement, DataDir, gateway_addr};
 use crate::failure::{Exit, Failure, OrFail as _};
 use crate::installation_key;
 
@@ -30,9 +29,8 @@ pub(crate) struct Service {
     pub(crate) backends: Backends,
     /// The gateway's own page.
     pub(crate) url: String,
-    dir: DataDir,
     previews: PreviewHost,
-    address: SocketAddr,
+    announcement: Announcement,
     worker: JoinHandle<Drained>,
     gateway: JoinHandle<Result<(), GatewayError>>,
     stop_worker: CancellationToken,
@@ -79,7 +77,10 @@ impl Service {
             store: Arc::clone(&backends.store),
             clock,
         };
-        let (url, address) = (gateway.url(), gateway.local_addr());
+        let url = gateway.url();
+        let announcement = dir
+            .announce_gateway(gateway.local_addr())
+            .or_fail(Exit::Environment)?;
         let (stop_worker, stop_gateway) = (CancellationToken::new(), CancellationToken::new());
         let ended = CancellationToken::new();
         let gateway = tokio::spawn(noticed(
@@ -90,13 +91,11 @@ impl Service {
             Worker::new(engine).run(stop_worker.clone()),
             &ended,
         ));
-        dir.announce_gateway(address).or_fail(Exit::Environment)?;
         Ok(Self {
             backends,
             url,
-            dir,
             previews,
-            address,
+            announcement,
             worker,
             gateway,
             stop_worker,
@@ -127,7 +126,7 @@ impl Service {
         }
         self.stop_gateway.cancel();
         let served = self.gateway.await;
-        self.dir.retract_gateway(self.address);
+        self.announcement.retract();
         self.previews.close().await;
         self.backends.close().await;
         info!("stopped");

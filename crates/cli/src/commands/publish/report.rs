@@ -24,10 +24,14 @@ pub(super) fn report(
         ResultBody::Ready(ready) if !global.quiet => ready_lines(ready, collected),
         ResultBody::Ready(_) => Vec::new(),
         ResultBody::Failed(failed) => failed_lines(failed),
-        ResultBody::Superseded(superseded) => vec![format!(
-            "error: revision {} of {} was superseded by revision {}, which came later or has a higher number",
-            superseded.revision, superseded.key, superseded.winner.revision
-        )],
+        ResultBody::Superseded(superseded) => vec![
+            format!(
+                "error: revision {} of {} was superseded by revision {}",
+                superseded.revision, superseded.key, superseded.winner.revision
+            ),
+            "  help: publish again; without --revision it gets a number above the newest"
+                .to_owned(),
+        ],
         ResultBody::Rejected(rejected) => {
             let path = rejected
                 .path
@@ -86,25 +90,23 @@ fn ready_lines(ready: &Ready, collected: &Collected) -> Vec<String> {
     lines
 }
 
-/// `3 files or folders: .env (…), node_modules/ (…) and 1 more`.
+/// `.env (…), node_modules/ (…) and 3 more`.
 fn left_out(collected: &Collected) -> Option<String> {
     let ignored: Vec<_> = collected
         .ignored()
         .iter()
         .filter(|ignored| ignored.reason != IgnoreReason::IgnoreFile)
         .collect();
-    if ignored.is_empty() {
-        return None;
-    }
-    let mut named: Vec<String> = ignored
+    let named: Vec<String> = ignored
         .iter()
         .take(NAMED)
         .map(ToString::to_string)
         .collect();
-    if ignored.len() > NAMED {
-        named.push(format!("and {} more", ignored.len() - NAMED));
+    match ignored.len() {
+        0 => None,
+        n if n > NAMED => Some(format!("{} and {} more", named.join(", "), n - NAMED)),
+        _ => Some(named.join(", ")),
     }
-    Some(format!("{} by name: {}", ignored.len(), named.join(", ")))
 }
 
 fn failed_lines(failed: &Failed) -> Vec<String> {
@@ -116,7 +118,8 @@ fn failed_lines(failed: &Failed) -> Vec<String> {
         ),
         format!("  because: {}", error.message),
     ];
-    for attempt in &error.attempts {
+    // One attempt says no more than the failure itself.
+    for attempt in error.attempts.iter().filter(|_| error.attempts.len() > 1) {
         let provider = attempt
             .provider
             .as_ref()
@@ -136,7 +139,6 @@ fn failed_lines(failed: &Failed) -> Vec<String> {
                 .map(|line| format!("  | {}", without_control(line))),
         );
     }
-    lines.push("  What was live before still is.".to_owned());
     lines
 }
 
@@ -165,7 +167,7 @@ mod tests {
     #[test]
     fn what_was_left_out_is_named() {
         let told = left_out(&collected()).unwrap();
-        assert!(told.starts_with("1 by name: .env ("), "{told}");
+        assert!(told.starts_with(".env ("), "{told}");
     }
 
     #[test]

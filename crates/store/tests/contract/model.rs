@@ -1,0 +1,332 @@
+//! Any sequence of steps, on the store in memory and on the one in a file: both must answer the same, at every step.
+
+use std::time::Duration;
+
+use foreshow_contract::{ContextKey, Ordinal, OrdinalKind, Revision};
+use foreshow_engine::{
+    AdmitRequest, Claimed, LeaseId, Outcome, QuotaMember, QuotaSet, Settlement, Store,
+    testing::MemoryStore,
+};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+use crate::support::{
+    Folder, HandClock, admission, alias, claim, count, deployment, failed, live, ready, revision,
+};
+
+#[derive(Clone, Debug)]
+enum Op {
+    Claim {
+        context: usize,
+        ordinal: Ordinal,
+        digest: u8,
+    },
+    Renew {
+        lease: usize,
+        ttl: u64,
+    },
+    Record {
+        lease: usize,
+        deployment: u8,
+    },
+    GoLive {
+        lease: usize,
+        deployment: u8,
+        ttl: u64,
+    },
+    Settle {
+        lease: usize,
+        end: u8,
+        deployment: u8,
+        removed: Vec<u8>,
+    },
+    Release {
+        lease: usize,
+    },
+    Touch {
+        context: usize,
+        ttl: Option<u64>,
+    },
+    Admit {
+        context: usize,
+        revision: u64,
+        limits: (u32, u32),
+        is_live: bool,
+    },
+    Leave {
+        context: usize,
+        revision: Option<u64>,
+    },
+    Advance {
+        seconds: u64,
+    },
+}
+
+fn ordinal() -> impl Strategy<Value = Ordinal> {
+    let number = prop_oneof![9 => 0..6_u64, 1 => Just(Revision::MAX.get())];
+    (number, any::<bool>()).prop_map(|(number, is_end)| Ordinal {
+        revision: revision(number),
+        kind: if is_end {
+            OrdinalKind::End
+        } else {
+            OrdinalKind::Update
+        },
+    })
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let (context, lease, deployment) = (0..4_usize, 0..64_usize, 0..5_u8);
+    let claim =
+        (context.clone(), ordinal(), 0..8_u8).prop_map(|(context, ordinal, digest)| Op::Claim {
+            context,
+            ordinal,
+            digest: digest / 7,
+        });
+    let settle = (
+        lease.clone(),
+        0..4_u8,
+        deployment.clone(),
+        proptest::collection::vec(deployment.clone(), 0..3),
+    )
+        .prop_map(|(lease, end, deployment, removed)| Op::Settle {
+            lease,
+            end,
+            deployment,
+            removed,
+        });
+    prop_oneof![
+        5 => claim,
+        2 => (lease.clone(), 0..40_u64).prop_map(|(lease, ttl)| Op::Renew { lease, ttl }),
+        2 => (lease.clone(), deployment.clone()).prop_map(|(lease, deployment)| Op::Record { lease, deployment }),
+        3 => (lease.clone(), deployment, 0..40_u64)
+            .prop_map(|(lease, deployment, ttl)| Op::GoLive { lease, deployment, ttl }),
+        4 => settle,
+        1 => lease.prop_map(|lease| Op::Release { lease }),
+        1 => (context.clone(), proptest::option::of(0..100_u64)).prop_map(|(context, ttl)| Op::Touch { context, ttl }),
+        3 => (context.clone(), 0..3_u64, (0..3_u32, 0..3_u32), any::<bool>())
+            .prop_map(|(context, revision, limits, is_live)| Op::Admit { context, revision, limits, is_live }),
+        1 => (context, proptest::option::of(0..3_u64)).prop_map(|(context, revision)| Op::Leave { context, revision }),
+        2 => (0..20_u64).prop_map(|seconds| Op::Advance { seconds }),
+    ]
+}
+
+fn context(number: usize) -> ContextKey {
+    let [tenant, context] = [["acme", "a"], ["acme", "b"], ["other", "a"], ["other", "c"]][number];
+    ContextKey::try_new(tenant, context).unwrap()
+}
+
+/// Does one step, and answers all that can be seen of it. Two of these with the same arguments must be equal.
+async fn step(
+    store: &dyn Store,
+    op: &Op,
+    claim_asked: &foreshow_engine::Claim,
+    leases: &mut Vec<LeaseId>,
+    clock: &HandClock,
+) -> String {
+    let now = foreshow_engine::Clock::now(clock);
+    let lease_of = |leases: &[LeaseId], index: usize| {
+        let recent = leases.len().saturating_sub(4);
+        leases.get(recent + index % 4).or(leases.last()).cloned()
+    };
+    let name = |deployment: u8| format!("dep-{deployment}");
+    let seconds = Duration::from_secs;
+    match op {
+        Op::Claim { .. } => {
+            let claimed = store.claim(claim_asked).await.unwrap();
+            if let Claimed::Granted { lease, .. } = &claimed {
+                leases.push(lease.id().clone());
+            }
+            format!("{claimed:?}")
+        }
+        Op::Renew { lease, ttl } => match lease_of(leases, *lease) {
+            Some(lease) => format!("{:?}", store.renew(&lease, seconds(*ttl)).await.unwrap()),
+            None => String::new(),
+        },
+        Op::Record {
+            lease,
+            deployment: id,
+        } => match lease_of(leases, *lease) {
+            Some(lease) => format!(
+                "{:?}",
+                store
+                    .record_deployment(&lease, &deployment(&name(*id)))
+                    .await
+                    .unwrap()
+            ),
+            None => String::new(),
+        },
+        Op::GoLive {
+            lease,
+            deployment: id,
+            ttl,
+        } => match lease_of(leases, *lease) {
+            Some(lease) => {
+                let live = live(lease.ordinal.revision.get(), &name(*id));
+                format!(
+                    "{:?}",
+                    store.go_live(&lease, &live, seconds(*ttl)).await.unwrap()
+                )
+            }
+            None => String::new(),
+        },
+        Op::Settle {
+            lease,
+            end,
+            deployment: id,
+            removed,
+        } => match lease_of(leases, *lease) {
+            Some(lease) => {
+                let expires_at = now.saturating_add(seconds(15));
+                let outcome = match end {
+                    0 => ready(&name(*id), expires_at),
+                    1 => failed(),
+                    2 => Outcome::Removed,
+                    _ => Outcome::Superseded {
+                        by: Ordinal::end(Revision::MAX),
+                    },
+                };
+                let settlement = Settlement {
+                    outcome,
+                    expires_at: (*id != 4).then_some(expires_at),
+                    removed: removed.iter().map(|id| name(*id).into()).collect(),
+                };
+                format!("{:?}", store.settle(&lease, &settlement).await.unwrap())
+            }
+            None => String::new(),
+        },
+        Op::Release { lease } => {
+            if let Some(lease) = lease_of(leases, *lease) {
+                store.release(&lease).await.unwrap();
+            }
+            String::new()
+        }
+        Op::Touch {
+            context: number,
+            ttl,
+        } => {
+            format!(
+                "{:?}",
+                store
+                    .touch(&context(*number), ttl.map(seconds))
+                    .await
+                    .unwrap()
+            )
+        }
+        Op::Admit {
+            context: number,
+            revision,
+            limits,
+            is_live,
+        } => {
+            let limit = |limit: u32| (limit > 0).then(|| count(limit));
+            let request = AdmitRequest {
+                live_previews: limit(limits.0),
+                concurrent_builds: limit(limits.1),
+                is_live: *is_live,
+                ..admission(&context(*number), *revision, now)
+            };
+            format!("{:?}", store.admit(&request).await.unwrap())
+        }
+        Op::Leave {
+            context: number,
+            revision: of_build,
+        } => {
+            let member = match of_build {
+                Some(number_of_build) => {
+                    QuotaMember::Build(context(*number), revision(*number_of_build))
+                }
+                None => QuotaMember::LivePreview(context(*number)),
+            };
+            store.leave(&member).await.unwrap();
+            String::new()
+        }
+        Op::Advance { .. } => String::new(),
+    }
+}
+
+/// Everything that can be asked without changing anything.
+async fn view(store: &dyn Store, clock: &HandClock) -> String {
+    use std::fmt::Write as _;
+    let now = foreshow_engine::Clock::now(clock);
+    let mut seen = String::new();
+    writeln!(seen, "{:#?}", store.contexts(None, 3).await.unwrap()).unwrap();
+    writeln!(seen, "{:#?}", store.expired(now, 2).await.unwrap()).unwrap();
+    writeln!(seen, "{:#?}", store.history(None, 5).await.unwrap()).unwrap();
+    for number in 0..4 {
+        let key = context(number);
+        writeln!(seen, "{:#?}", store.context(&key).await.unwrap()).unwrap();
+        writeln!(
+            seen,
+            "{:?}",
+            store.contexts(Some(&key.tenant), 2).await.unwrap()
+        )
+        .unwrap();
+        writeln!(
+            seen,
+            "{:?}",
+            store.resolve_alias(&alias(&key)).await.unwrap()
+        )
+        .unwrap();
+        writeln!(seen, "{:?}", store.history(Some(&key), 3).await.unwrap()).unwrap();
+        for set in [QuotaSet::LivePreviews, QuotaSet::ConcurrentBuilds] {
+            writeln!(
+                seen,
+                "{:?}",
+                store.quota_used(&key.tenant, set).await.unwrap()
+            )
+            .unwrap();
+        }
+        for number in 0..6 {
+            for ordinal in [
+                Ordinal::update(revision(number)),
+                Ordinal::end(revision(number)),
+            ] {
+                writeln!(seen, "{:?}", store.outcome(&key, ordinal).await.unwrap()).unwrap();
+            }
+        }
+    }
+    seen
+}
+
+async fn compare(ops: Vec<Op>) {
+    let clock = HandClock::new();
+    let folder = Folder::new(clock.clone());
+    let file = folder.open().await;
+    let memory = MemoryStore::new(Arc::new(clock.clone()));
+    let (mut of_file, mut of_memory) = (Vec::new(), Vec::new());
+    let last = ops.len().saturating_sub(1);
+    for (index, op) in ops.iter().enumerate() {
+        if let Op::Advance { seconds } = op {
+            clock.advance(Duration::from_secs(*seconds));
+        }
+        let asked = match op {
+            Op::Claim {
+                context: number,
+                ordinal,
+                digest,
+            } => claim(&context(*number), *ordinal, &format!("{ordinal} {digest}")),
+            _ => claim(&context(0), Ordinal::update(revision(0)), ""),
+        };
+        let expected = step(&memory, op, &asked, &mut of_memory, &clock).await;
+        let answered = step(&file, op, &asked, &mut of_file, &clock).await;
+        assert_eq!(answered, expected, "step {index}: {op:?}");
+        if index % 8 == 7 || index == last {
+            let expected = view(&memory, &clock).await;
+            assert_eq!(
+                view(&file, &clock).await,
+                expected,
+                "after step {index}: {op:?}"
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_file_answers_as_memory_does(ops in proptest::collection::vec(op(), 1..80)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(compare(ops));
+    }
+}
