@@ -95,7 +95,7 @@ async fn a_folder_of_600_files_and_20_mb_is_served_exactly_and_only_changes_are_
 
 #[tokio::test]
 async fn publish_prints_the_url_alone_and_exits_by_its_outcome() {
-    let foreshow = Foreshow::new().set("FORESHOW_LOCAL__FAIL_CONTEXTS", r#"["broken"]"#);
+    let foreshow = Foreshow::new().set("FORESHOW_LOCAL__FAIL_CONTEXTS", "broken");
     let _up = foreshow.up().await;
     let dir = foreshow.folder().join("site");
     write(&dir, "index.html", "<h1>hi</h1>");
@@ -150,7 +150,10 @@ async fn an_alias_says_what_it_waits_for() {
     eventually("the context is listed as building", async || {
         let listed = foreshow.run(["previews", "--json"]).await;
         let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
-        let Some(context) = listed.as_array().and_then(|contexts| contexts.first()) else {
+        let Some(context) = listed["previews"]
+            .as_array()
+            .and_then(|contexts| contexts.first())
+        else {
             return false;
         };
         context["aliasUrl"]

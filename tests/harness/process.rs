@@ -20,7 +20,7 @@ use tokio::{
 /// # Panics
 /// Where it is not there.
 pub fn binary() -> PathBuf {
-    let path = std::env::var_os("FORESHOW_BIN").map_or_else(
+    let path = std::env::var_os("TESTED_FORESHOW").map_or_else(
         || {
             // A test lies in target/<profile>/deps.
             let here = std::env::current_exe().expect("a test knows where it is");
@@ -85,6 +85,19 @@ impl Foreshow {
         let mut command = Command::new(binary());
         self.settle(&mut command);
         command.args(arguments);
+        command
+    }
+
+    /// The binary with these arguments, started by a shell that forbids files beyond this size.
+    pub fn limited<A: AsRef<OsStr>>(
+        &self,
+        file_kib: u32,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
+        let mut command = Command::new("bash");
+        self.settle(&mut command);
+        let script = format!("ulimit -f {file_kib}; exec \"$0\" \"$@\"");
+        command.args(["-c", &script]).arg(binary()).args(arguments);
         command
     }
 

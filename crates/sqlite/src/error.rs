@@ -89,7 +89,7 @@ pub enum DatabaseError {
         known: i64,
     },
     /// The operating system failed to read or write.
-    #[error("the disk failed while {} was read or written: check the system's log for I/O errors", file.display())]
+    #[error("the disk failed while {} was read or written: check for a full disk, a limit on file sizes (`ulimit -f`), and I/O errors in the system's log", file.display())]
     Io {
         file: Arc<Path>,
         source: Arc<rusqlite::Error>,

@@ -23,7 +23,7 @@ impl Test {
         };
         let mut tests = command(runner);
         tests.arg("--workspace").args(self.arguments);
-        tests.env("FORESHOW_BIN", target_dir().join("debug/foreshow"));
+        tests.env("TESTED_FORESHOW", target_dir().join("debug/foreshow"));
         run(&mut tests)
     }
 }
@@ -50,6 +50,6 @@ pub(crate) fn bench() -> Result<()> {
         "foreshow",
     ]))?;
     let mut bench = command(["bench", "--package", "foreshow-tests"]);
-    bench.env("FORESHOW_BIN", target_dir().join("release/foreshow"));
+    bench.env("TESTED_FORESHOW", target_dir().join("release/foreshow"));
     run(&mut bench)
 }

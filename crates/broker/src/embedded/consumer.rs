@@ -27,8 +27,8 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::{
-    Inner,
     error::unavailable,
+    inner::Inner,
     messages::{self, Holder},
     schema::integer,
     session::Session,

@@ -16,7 +16,7 @@ use foreshow_sqlite::{
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::{Inner, error::unavailable, schema::integer};
+use super::{error::unavailable, inner::Inner, schema::integer};
 
 /// Results kept for readers that lag behind.
 const KEPT: i64 = 10_000;

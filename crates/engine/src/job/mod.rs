@@ -234,8 +234,12 @@ impl Job {
             }
             Err(Stop::Failed(trouble)) => match self.next(&trouble) {
                 Next::Again { after, attempt } => {
-                    info!(context.id = %subject.key, attempt = self.delivery.attempt, after_ms = after.as_millis(),
-                        "{} is tried again later: {}", subject.ordinal, trouble.message);
+                    warn!(
+                        context.id = %subject.key,
+                        after_ms = after.as_millis(),
+                        "revision {} of {} is tried again later: {}",
+                        subject.ordinal.revision, subject.key, trouble.message
+                    );
                     let lease = keeper.finish();
                     self.engine
                         .insist(&self.shutdown, || store.release(&lease))

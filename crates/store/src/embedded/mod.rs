@@ -21,6 +21,7 @@ mod outcomes;
 mod quota;
 mod records;
 mod schema;
+mod settling;
 mod steps;
 mod store;
 mod watching;

@@ -1,10 +1,7 @@
 //! The handle, and the port's methods as steps.
 
 use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, OnceLock, atomic::AtomicI64},
     time::Duration,
 };
 
@@ -12,7 +9,7 @@ use async_trait::async_trait;
 use foreshow_contract::{ContextKey, HostLabel, Ordinal, Revision, TenantId, Timestamp};
 use foreshow_engine::{
     Admission, AdmitRequest, Claim, ClaimAnswer, Claimed, Clock, ContextRecord, ContextSummary,
-    GoLive, HistoryEntry, Lease, LeaseId, Live, Outcome, QuotaMember, QuotaSet, RecordedDeployment,
+    GoLive, HistoryEntry, Lease, LeaseId, Live, QuotaMember, QuotaSet, RecordedDeployment,
     Recording, Renewal, SettledOutcome, Settlement, Settling, Store, StoreError, Watch,
 };
 use foreshow_sqlite::{
@@ -24,7 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     error::{StepError, on},
-    history, outcomes, quota, records, schema,
+    history, outcomes, quota, records, schema, settling,
     steps::{self, Step},
     watching::{self, Watching},
 };
@@ -33,9 +30,6 @@ use super::{
 ///
 /// Shorter than the oldest message that may still be queued somewhere, and a copy of it would be worked on again.
 pub const KEEP_OUTCOMES: Duration = Duration::from_hours(30 * 24);
-
-/// How often outcomes that are too old are looked for.
-const PRUNE_EVERY: Duration = Duration::from_hours(1);
 
 /// The store in one SQLite file. Cheap to clone.
 #[derive(Clone)]
@@ -209,8 +203,8 @@ impl Store for EmbeddedStore {
         let prune_at = Arc::clone(&self.inner.prune_at);
         let keep = self.inner.keep_outcomes;
         self.step("settle an event", &lease.key, move |step| {
-            let settling = settle(step, &id, settlement)?;
-            prune_if_due(step, &prune_at, keep)?;
+            let settling = settling::settle(step, &id, settlement)?;
+            settling::prune_if_due(step, &prune_at, keep)?;
             Ok(settling)
         })
         .await
@@ -344,66 +338,4 @@ impl Store for EmbeddedStore {
         });
         Box::new(watching.watch(key))
     }
-}
-
-/// Ends the lease's event and remembers how.
-fn settle(
-    step: &mut Step<'_>,
-    lease: &LeaseId,
-    settlement: Settlement,
-) -> Result<Settling, StepError> {
-    let Some(record) = &mut step.record else {
-        return Ok(Settling::Lost);
-    };
-    let digest = record
-        .lease
-        .as_ref()
-        .map(|lease| lease.digest.clone())
-        .unwrap_or_default();
-    let Settlement {
-        mut outcome,
-        expires_at,
-        removed,
-    } = settlement;
-    if !record.settle(lease, &outcome, expires_at, step.now) {
-        return Ok(Settling::Lost);
-    }
-    step.concerns_waiters = true;
-    if let Outcome::Ready(ready) = &mut outcome {
-        ready.replaced = outcomes::ready_as(step.tx, step.key, &removed)?;
-    }
-    // That something newer won needs no memory: an accepted order only grows.
-    if !matches!(outcome, Outcome::Superseded { .. }) {
-        let settled = SettledOutcome {
-            ordinal: lease.ordinal,
-            digest,
-            outcome: outcome.clone(),
-            at: step.now,
-        };
-        outcomes::save(step.tx, step.key, &settled)?;
-    }
-    let entry = HistoryEntry {
-        at: step.now,
-        key: step.key.clone(),
-        ordinal: lease.ordinal,
-        outcome: outcome.kind(),
-        detail: outcome.detail(),
-    };
-    history::append(step.tx, &entry)?;
-    Ok(Settling::Settled { outcome })
-}
-
-/// Removes outcomes that are too old: a few at a time, now and then, along with a step that writes anyway.
-fn prune_if_due(step: &Step<'_>, prune_at: &AtomicI64, keep: Duration) -> Result<(), StepError> {
-    if step.now.as_micros() < prune_at.load(Ordering::Relaxed) {
-        return Ok(());
-    }
-    let has_more = outcomes::prune(step.tx, keep, step.now)?;
-    let next = if has_more {
-        step.now
-    } else {
-        step.now.saturating_add(PRUNE_EVERY)
-    };
-    prune_at.store(next.as_micros(), Ordering::Relaxed);
-    Ok(())
 }

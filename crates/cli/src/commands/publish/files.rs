@@ -65,6 +65,10 @@ fn refused(dir: &Path, error: BundleError) -> Failure {
             Failure::of(Exit::Usage, error)
                 .help("make it readable for this user, or leave it out with a .foreshowignore")
         }
+        BundleError::NoFiles { .. } => Failure::new(
+            Exit::Usage,
+            format!("{} cannot be published: {error}", dir.display()),
+        ),
         _ => Failure::of(Exit::Usage, error),
     }
 }

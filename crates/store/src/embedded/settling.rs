@@ -1,0 +1,79 @@
+//! The end of an event: the record, the outcome and the history in one step, under the fence.
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+use foreshow_engine::{HistoryEntry, LeaseId, Outcome, SettledOutcome, Settlement, Settling};
+
+use super::{error::StepError, history, outcomes, steps::Step};
+
+/// How often outcomes that are too old are looked for.
+const PRUNE_EVERY: Duration = Duration::from_hours(1);
+
+/// Ends the lease's event and remembers how.
+pub(super) fn settle(
+    step: &mut Step<'_>,
+    lease: &LeaseId,
+    settlement: Settlement,
+) -> Result<Settling, StepError> {
+    let Some(record) = &mut step.record else {
+        return Ok(Settling::Lost);
+    };
+    let digest = record
+        .lease
+        .as_ref()
+        .map(|lease| lease.digest.clone())
+        .unwrap_or_default();
+    let Settlement {
+        mut outcome,
+        expires_at,
+        removed,
+    } = settlement;
+    if !record.settle(lease, &outcome, expires_at, step.now) {
+        return Ok(Settling::Lost);
+    }
+    step.concerns_waiters = true;
+    if let Outcome::Ready(ready) = &mut outcome {
+        ready.replaced = outcomes::ready_as(step.tx, step.key, &removed)?;
+    }
+    // That something newer won needs no memory: an accepted order only grows.
+    if !matches!(outcome, Outcome::Superseded { .. }) {
+        let settled = SettledOutcome {
+            ordinal: lease.ordinal,
+            digest,
+            outcome: outcome.clone(),
+            at: step.now,
+        };
+        outcomes::save(step.tx, step.key, &settled)?;
+    }
+    let entry = HistoryEntry {
+        at: step.now,
+        key: step.key.clone(),
+        ordinal: lease.ordinal,
+        outcome: outcome.kind(),
+        detail: outcome.detail(),
+    };
+    history::append(step.tx, &entry)?;
+    Ok(Settling::Settled { outcome })
+}
+
+/// Removes outcomes that are too old: a few at a time, now and then, along with a step that writes anyway.
+pub(super) fn prune_if_due(
+    step: &Step<'_>,
+    prune_at: &AtomicI64,
+    keep: Duration,
+) -> Result<(), StepError> {
+    if step.now.as_micros() < prune_at.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let has_more = outcomes::prune(step.tx, keep, step.now)?;
+    let next = if has_more {
+        step.now
+    } else {
+        step.now.saturating_add(PRUNE_EVERY)
+    };
+    prune_at.store(next.as_micros(), Ordering::Relaxed);
+    Ok(())
+}
