@@ -3,9 +3,10 @@
 //! Prints figures and asserts nothing about them. Run by `cargo xtask bench`.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use foreshow_tests::{Foreshow, Upstream, key, update};
+use foreshow_contract::IncomingEvent;
+use foreshow_tests::{Foreshow, Up, Upstream, key, update};
 
 const DEPLOYS: u64 = 5_000;
 const SUPERSEDED: u64 = 20_000;
@@ -20,78 +21,85 @@ fn main() {
         let mut upstream = Upstream::connect(&foreshow.data_dir()).await;
         println!("idle: {:.1} MB resident", resident_mb(up.id()));
 
-        let contexts: Vec<_> = (0..DEPLOYS)
-            .map(|n| key(&format!("tenant-{}", n % 20), &format!("ctx-{n}")))
-            .collect();
-        let began_at = Instant::now();
-        publish(
-            &upstream,
-            contexts
-                .iter()
-                .map(|key| update(key, 1, &format!("<h1>{key}</h1>"))),
-        )
-        .await;
-        let published_in = began_at.elapsed();
-        for _ in 0..DEPLOYS {
-            let end = upstream.next_end().await;
-            assert_eq!(end.outcome().short(), "ready", "{end:?}");
-        }
-        rate("published", DEPLOYS, published_in);
-        rate("deployed", DEPLOYS, began_at.elapsed());
+        let deploys = (0..DEPLOYS).map(|n| {
+            let key = key(&format!("tenant-{}", n % 20), &format!("ctx-{n}"));
+            update(&key, 1, &format!("<h1>{key}</h1>"))
+        });
+        measure(&up, &mut upstream, "ready", deploys).await;
 
         let storm = key("acme", "storm");
         upstream
             .publish(&update(&storm, SUPERSEDED + 1, "newest"))
             .await;
         upstream.next_end().await;
-        let began_at = Instant::now();
-        publish(
-            &upstream,
-            (1..=SUPERSEDED).map(|revision| update(&storm, revision, "old")),
-        )
-        .await;
-        for _ in 0..SUPERSEDED {
-            let end = upstream.next_end().await;
-            assert_eq!(end.outcome().short(), "superseded", "{end:?}");
-        }
-        rate("superseded", SUPERSEDED, began_at.elapsed());
+        let storm = (1..=SUPERSEDED).map(|revision| update(&storm, revision, "old"));
+        measure(&up, &mut upstream, "superseded", storm).await;
         println!("after it: {:.1} MB resident", resident_mb(up.id()));
     });
 }
 
-/// Publishes with many in flight, as a busy upstream does.
-async fn publish(
-    upstream: &Upstream,
-    events: impl Iterator<Item = foreshow_contract::IncomingEvent>,
+/// Publishes events with many in flight, as a busy upstream does, and waits for the end of each.
+async fn measure(
+    up: &Up,
+    upstream: &mut Upstream,
+    outcome: &str,
+    events: impl Iterator<Item = IncomingEvent>,
 ) {
-    let mut events = events.peekable();
-    while events.peek().is_some() {
-        let batch: Vec<_> = events.by_ref().take(256).collect();
-        upstream.publish_all(&batch).await;
+    let events: Vec<_> = events.collect();
+    let count = events.len();
+    let publisher = upstream.publisher();
+    let (began_at, cpu) = (Instant::now(), cpu_seconds(up.id()));
+    let publishing = tokio::spawn(async move {
+        for batch in events.chunks(256) {
+            publisher.publish_all(batch).await;
+        }
+        began_at.elapsed()
+    });
+    for _ in 0..count {
+        let end = upstream.next_end().await;
+        assert_eq!(end.outcome().short(), outcome, "{end:?}");
     }
+    let took = began_at.elapsed();
+    let published_in = publishing.await.expect("nobody panics");
+    println!(
+        "{outcome}: {count} in {:.2} s, {:.0} a second ({:.0} a second published; {:.2} ms of processor each)",
+        took.as_secs_f64(),
+        rate(count, took),
+        rate(count, published_in),
+        (cpu_seconds(up.id()) - cpu) * 1_000.0 / rate(count, Duration::from_secs(1)),
+    );
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn rate(what: &str, count: u64, took: std::time::Duration) {
-    println!(
-        "{what}: {count} in {:.2} s, {:.0} a second",
-        took.as_secs_f64(),
-        count as f64 / took.as_secs_f64()
-    );
+fn rate(count: usize, took: Duration) -> f64 {
+    count as f64 / took.as_secs_f64()
 }
 
 /// Memory that the process occupies, from `/proc`.
 fn resident_mb(id: u32) -> f64 {
-    let status =
-        std::fs::read_to_string(format!("/proc/{id}/status")).expect("the process runs, on Linux");
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it runs, on Linux");
     let line = status
         .lines()
         .find(|line| line.starts_with("VmRSS:"))
         .expect("it has memory");
-    let kib: f64 = line
+    let kib = line
         .split_whitespace()
         .nth(1)
-        .and_then(|kib| kib.parse().ok())
-        .expect("a number of KiB");
-    kib / 1024.0
+        .and_then(|kib| kib.parse::<f64>().ok());
+    kib.expect("a number of KiB") / 1024.0
+}
+
+/// Processor time that the process has used, from `/proc`, at the 100 ticks a second that Linux reports in.
+fn cpu_seconds(id: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).expect("it runs, on Linux");
+    let (_, fields) = stat.rsplit_once(')').expect("its name is in parentheses");
+    let ticks = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(str::parse::<f64>);
+    ticks
+        .map(|ticks| ticks.expect("a number of ticks"))
+        .sum::<f64>()
+        / 100.0
 }

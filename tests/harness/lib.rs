@@ -10,7 +10,7 @@ mod upstream;
 pub use dir::{site, write};
 pub use http::{Answer, fetch, fetch_with};
 pub use process::{Foreshow, Up, binary};
-pub use upstream::{Upstream, end, event, key, update};
+pub use upstream::{Publisher, Upstream, end, event, key, update};
 
 use std::time::{Duration, Instant};
 

@@ -18,9 +18,15 @@ impl Clock for WallClock {
     }
 }
 
-/// An upstream service and a consumer in one: publishes events into a data folder and hears the results.
-pub struct Upstream {
+/// An upstream service: publishes events into a data folder. Cheap to clone.
+#[derive(Clone)]
+pub struct Publisher {
     broker: EmbeddedBroker,
+}
+
+/// An upstream service and a consumer in one: publishes events, and hears the results.
+pub struct Upstream {
+    publisher: Publisher,
     results: Box<dyn Results>,
 }
 
@@ -39,9 +45,51 @@ impl Upstream {
             .subscribe(ResultFilter::default())
             .await
             .expect("results can be heard");
-        Self { broker, results }
+        Self {
+            publisher: Publisher { broker },
+            results,
+        }
     }
 
+    /// Publishes an event.
+    ///
+    /// # Panics
+    /// Where the broker does not take it.
+    pub async fn publish(&self, event: &IncomingEvent) {
+        self.publisher.publish(event).await;
+    }
+
+    /// Publishes whatever it is given.
+    ///
+    /// # Panics
+    /// Where the broker does not take it.
+    pub async fn publish_raw(&self, routing_key: &str, body: &[u8]) {
+        self.publisher.publish_raw(routing_key, body).await;
+    }
+
+    /// The half that publishes, for a task of its own.
+    pub fn publisher(&self) -> Publisher {
+        self.publisher.clone()
+    }
+
+    /// The next result that is an event's end.
+    ///
+    /// # Panics
+    /// Where none comes within a minute.
+    pub async fn next_end(&mut self) -> ResultEvent {
+        loop {
+            let next = timeout(Duration::from_mins(1), self.results.next()).await;
+            let result = next
+                .expect("a result comes within a minute")
+                .expect("results can be read");
+            if result.is_end() {
+                return result;
+            }
+        }
+    }
+}
+
+impl Publisher {
     /// Publishes an event.
     ///
     /// # Panics
@@ -74,22 +122,6 @@ impl Upstream {
             .publish_event(message)
             .await
             .expect("the broker takes it");
-    }
-
-    /// The next result that is an event's end.
-    ///
-    /// # Panics
-    /// Where none comes within a minute.
-    pub async fn next_end(&mut self) -> ResultEvent {
-        loop {
-            let next = timeout(Duration::from_mins(1), self.results.next()).await;
-            let result = next
-                .expect("a result comes within a minute")
-                .expect("results can be read");
-            if result.is_end() {
-                return result;
-            }
-        }
     }
 }
 

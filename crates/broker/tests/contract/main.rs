@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
 mod embedded;
-mod measure;
 mod processes;
 mod suite;
 mod support;

@@ -190,7 +190,7 @@ impl Broker for MemoryBroker {
             attempt: delay.attempt,
             history: delay.history,
             accepted_at: delivery.accepted_at,
-            redelivered: false,
+            redelivered: delivery.redelivered,
         };
         if state.out.remove(&delivery.receipt).is_some() {
             state

@@ -4,7 +4,6 @@
 
 mod bundles;
 mod embedded;
-mod measure;
 mod model;
 mod suite;
 mod support;
