@@ -21,7 +21,7 @@ use foreshow_contract::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Address, outcome::Outcome};
+use crate::{Address, Claim, Claimed, outcome::Outcome};
 
 /// The delivery that holds a lease: random, new with every claim.
 ///
@@ -184,6 +184,27 @@ pub enum ClaimAnswer {
     Granted(u64),
 }
 
+impl ClaimAnswer {
+    /// The store's answer: what was granted becomes a lease. `record` is the record as the claim left it.
+    pub fn into_claimed(self, claim: &Claim, record: Option<ContextRecord>) -> Claimed {
+        match self {
+            Self::Finished(settled) => Claimed::Finished(settled),
+            Self::Stale(by) => Claimed::Stale { by },
+            Self::Conflict => Claimed::Conflict,
+            Self::Held(until) => Claimed::Held { until },
+            Self::Granted(fence) => Claimed::Granted {
+                lease: Lease::granted(LeaseId {
+                    key: claim.key.clone(),
+                    ordinal: claim.ordinal,
+                    owner: claim.owner.clone(),
+                    fence,
+                }),
+                record: Box::new(record.expect("a granted claim has a record")),
+            },
+        }
+    }
+}
+
 /// The answer to writing down a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recording {
@@ -231,7 +252,7 @@ impl ContextRecord {
     /// `prior` is how this very event (same ordinal) ended, if that is remembered.
     pub fn claim(
         record: &mut Option<Self>,
-        claim: &crate::Claim,
+        claim: &Claim,
         prior: Option<&SettledOutcome>,
         now: Timestamp,
     ) -> ClaimAnswer {
@@ -423,7 +444,8 @@ impl ContextRecord {
         Some(prolonged)
     }
 
-    /// What the context looks like from outside. `last` is how its desired event ended, where it did.
+    /// What the context looks like from outside. `last` is how its newest settled event ended, where one has; it says
+    /// something only where that is the newest accepted event too.
     pub fn status(&self, last: Option<&SettledOutcome>) -> ContextStatus {
         if self
             .live
@@ -432,7 +454,8 @@ impl ContextRecord {
         {
             return ContextStatus::Live;
         }
-        match last.map(|settled| &settled.outcome) {
+        let ended = last.filter(|settled| settled.ordinal == self.desired);
+        match ended.map(|settled| &settled.outcome) {
             Some(Outcome::Failed { .. }) => ContextStatus::Failed,
             Some(Outcome::Removed) => ContextStatus::Ended,
             Some(Outcome::Ready(_) | Outcome::Superseded { .. }) | None => {

@@ -9,7 +9,7 @@
 //! | [`Gateway`] | binding, serving, stopping |
 //! | `host`, `guard` | who is addressed, and who may ask |
 //! | `previews`, `state` | a label's answer: its site, or why there is none |
-//! | `overview` | the gateway's own pages |
+//! | `overview`, [`PreviewSummary`] | the gateway's own pages, and what they tell of a context |
 //! | `pages` | templates |
 
 mod dispatch;
@@ -21,9 +21,11 @@ mod pages;
 mod previews;
 mod server;
 mod state;
+mod summary;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::GatewayError;
 pub use server::{BoundGateway, Gateway, GatewayServices};
+pub use summary::PreviewSummary;

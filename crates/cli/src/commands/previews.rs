@@ -1,8 +1,7 @@
 use clap::Args;
-use foreshow_contract::{ContextId, DeploymentId, ProviderName, Revision, TenantId, Timestamp};
-use foreshow_engine::{ContextStatus, ContextSummary};
-use foreshow_runner::PreviewOrigin;
-use serde::Serialize;
+use foreshow_contract::{ProviderName, TenantId, Timestamp};
+use foreshow_engine::ContextStatus;
+use foreshow_gateway::PreviewSummary;
 use serde_json::json;
 
 use crate::args::Global;
@@ -26,24 +25,6 @@ pub(crate) struct Previews {
     limit: u32,
 }
 
-/// A context, as the gateway's `/` tells it too.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Preview {
-    tenant_id: TenantId,
-    context_id: ContextId,
-    status: &'static str,
-    /// The live revision.
-    revision: Option<Revision>,
-    /// The newest accepted one.
-    desired_revision: Revision,
-    url: Option<String>,
-    alias_url: String,
-    provider: Option<ProviderName>,
-    deployment_id: Option<DeploymentId>,
-    expires_at: Option<Timestamp>,
-}
-
 impl Previews {
     pub(crate) async fn run(self, global: &Global) -> Result<Exit, Failure> {
         let Some(client) = Client::open_existing(global).await? else {
@@ -64,9 +45,10 @@ impl Previews {
             .or_fail(Exit::Environment)?;
         let is_cut = u32::try_from(listed.len()).is_ok_and(|listed| listed >= self.limit);
         let origin = client.origin();
-        let previews: Vec<Preview> = listed
+        let local = ProviderName::from(foreshow_providers::local::NAME);
+        let previews: Vec<PreviewSummary> = listed
             .into_iter()
-            .map(|summary| preview(summary, &origin))
+            .map(|summary| PreviewSummary::of(summary, &local, &origin))
             .filter(|preview| self.all || preview.status != ContextStatus::Ended.word())
             .collect();
         if global.json {
@@ -88,28 +70,7 @@ impl Previews {
     }
 }
 
-fn preview(summary: ContextSummary, origin: &PreviewOrigin) -> Preview {
-    let ContextSummary { key, record, last } = summary;
-    let status = record.status(last.as_ref());
-    let live = record
-        .live
-        .as_ref()
-        .filter(|_| status == ContextStatus::Live);
-    Preview {
-        status: status.word(),
-        revision: live.map(|live| live.revision),
-        desired_revision: record.desired.revision,
-        url: live.map(|live| origin.url(&live.address)),
-        alias_url: origin.url(&record.alias),
-        provider: live.map(|live| live.provider.clone()),
-        deployment_id: live.map(|live| live.deployment.clone()),
-        expires_at: record.expires_at,
-        tenant_id: key.tenant,
-        context_id: key.context,
-    }
-}
-
-fn table(previews: &[Preview], with_tenant: bool, now: Timestamp) -> Table {
+fn table(previews: &[PreviewSummary], with_tenant: bool, now: Timestamp) -> Table {
     let mut table = if with_tenant {
         Table::new([
             "tenant",
@@ -134,7 +95,7 @@ fn table(previews: &[Preview], with_tenant: bool, now: Timestamp) -> Table {
             preview
                 .expires_at
                 .map_or_else(|| "-".to_owned(), |at| until(at, now)),
-            preview.alias_url.clone(),
+            preview.alias_url.clone().unwrap_or_else(|| "-".to_owned()),
         ];
         table.row(tenant.into_iter().chain(cells));
     }

@@ -315,6 +315,19 @@ pub struct HistoryEntry {
     pub detail: String,
 }
 
+impl HistoryEntry {
+    /// That the lease's event ended so.
+    pub fn of(lease: &LeaseId, outcome: &Outcome, at: Timestamp) -> Self {
+        Self {
+            at,
+            key: lease.key.clone(),
+            ordinal: lease.ordinal,
+            outcome: outcome.kind(),
+            detail: outcome.detail(),
+        }
+    }
+}
+
 /// The store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 #[error("the store could not {operation}; it is tried again")]

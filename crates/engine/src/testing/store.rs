@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use foreshow_contract::{ContextKey, HostLabel, Ordinal, Revision, TenantId, Timestamp};
 
 use crate::{
-    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, Lease, LeaseId,
-    Live, Outcome, QuotaMember, QuotaSet, RecordedDeployment, Renewal, Settlement, Settling, Store,
+    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, LeaseId, Live,
+    Outcome, QuotaMember, QuotaSet, RecordedDeployment, Renewal, Settlement, Settling, Store,
     StoreError, Watch,
     notices::{Notice, NoticeBoard},
     ports::HistoryEntry,
-    record::{ClaimAnswer, GoLive, Recording, SettledOutcome},
+    record::{GoLive, Recording, SettledOutcome},
 };
 
 /// The store, in memory. Every method is one step under one lock.
@@ -102,21 +102,7 @@ impl Store for MemoryStore {
         if newer {
             self.board.post(&claim.key);
         }
-        Ok(match answer {
-            ClaimAnswer::Finished(settled) => Claimed::Finished(settled),
-            ClaimAnswer::Stale(by) => Claimed::Stale { by },
-            ClaimAnswer::Conflict => Claimed::Conflict,
-            ClaimAnswer::Held(until) => Claimed::Held { until },
-            ClaimAnswer::Granted(fence) => Claimed::Granted {
-                lease: Lease::granted(LeaseId {
-                    key: claim.key.clone(),
-                    ordinal: claim.ordinal,
-                    owner: claim.owner.clone(),
-                    fence,
-                }),
-                record: Box::new(record.expect("a granted claim has a record")),
-            },
-        })
+        Ok(answer.into_claimed(claim, record))
     }
 
     async fn renew(&self, lease: &LeaseId, ttl: Duration) -> Result<Renewal, StoreError> {
@@ -200,13 +186,7 @@ impl Store for MemoryStore {
             };
             outcomes.insert(lease.ordinal, settled);
         }
-        state.history.push(HistoryEntry {
-            at: now,
-            key: lease.key.clone(),
-            ordinal: lease.ordinal,
-            outcome: outcome.kind(),
-            detail: outcome.detail(),
-        });
+        state.history.push(HistoryEntry::of(lease, &outcome, now));
         drop(state);
         self.board.post(&lease.key);
         Ok(Settling::Settled { outcome })
@@ -316,7 +296,11 @@ impl Store for MemoryStore {
                 last: state
                     .outcomes
                     .get(key)
-                    .and_then(|outcomes| outcomes.get(&record.desired))
+                    .and_then(|outcomes| {
+                        outcomes
+                            .values()
+                            .max_by_key(|settled| (settled.at, settled.ordinal))
+                    })
                     .cloned(),
             })
             .collect();

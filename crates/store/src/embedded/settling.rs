@@ -48,14 +48,7 @@ pub(super) fn settle(
         };
         outcomes::save(step.tx, step.key, &settled)?;
     }
-    let entry = HistoryEntry {
-        at: step.now,
-        key: step.key.clone(),
-        ordinal: lease.ordinal,
-        outcome: outcome.kind(),
-        detail: outcome.detail(),
-    };
-    history::append(step.tx, &entry)?;
+    history::append(step.tx, &HistoryEntry::of(lease, &outcome, step.now))?;
     Ok(Settling::Settled { outcome })
 }
 

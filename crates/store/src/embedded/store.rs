@@ -8,9 +8,9 @@ use std::{
 use async_trait::async_trait;
 use foreshow_contract::{ContextKey, HostLabel, Ordinal, Revision, TenantId, Timestamp};
 use foreshow_engine::{
-    Admission, AdmitRequest, Claim, ClaimAnswer, Claimed, Clock, ContextRecord, ContextSummary,
-    GoLive, HistoryEntry, Lease, LeaseId, Live, QuotaMember, QuotaSet, RecordedDeployment,
-    Recording, Renewal, SettledOutcome, Settlement, Settling, Store, StoreError, Watch,
+    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, GoLive,
+    HistoryEntry, LeaseId, Live, QuotaMember, QuotaSet, RecordedDeployment, Recording, Renewal,
+    SettledOutcome, Settlement, Settling, Store, StoreError, Watch,
 };
 use foreshow_sqlite::{
     Database,
@@ -129,21 +129,7 @@ impl Store for EmbeddedStore {
                 Ok((answer, step.record.clone()))
             })
             .await?;
-        Ok(match answer {
-            ClaimAnswer::Finished(settled) => Claimed::Finished(settled),
-            ClaimAnswer::Stale(by) => Claimed::Stale { by },
-            ClaimAnswer::Conflict => Claimed::Conflict,
-            ClaimAnswer::Held(until) => Claimed::Held { until },
-            ClaimAnswer::Granted(fence) => Claimed::Granted {
-                lease: Lease::granted(LeaseId {
-                    key: claim.key.clone(),
-                    ordinal: claim.ordinal,
-                    owner: claim.owner.clone(),
-                    fence,
-                }),
-                record: Box::new(record.expect("a granted claim has a record")),
-            },
-        })
+        Ok(answer.into_claimed(claim, record))
     }
 
     async fn renew(&self, lease: &LeaseId, ttl: Duration) -> Result<Renewal, StoreError> {
