@@ -444,8 +444,7 @@ impl ContextRecord {
         Some(prolonged)
     }
 
-    /// What the context looks like from outside. `last` is how its newest settled event ended, where one has; it says
-    /// something only where that is the newest accepted event too.
+    /// What the context looks like from outside. `last` is how its newest accepted event ended, where it has.
     pub fn status(&self, last: Option<&SettledOutcome>) -> ContextStatus {
         if self
             .live
@@ -454,8 +453,7 @@ impl ContextRecord {
         {
             return ContextStatus::Live;
         }
-        let ended = last.filter(|settled| settled.ordinal == self.desired);
-        match ended.map(|settled| &settled.outcome) {
+        match last.map(|settled| &settled.outcome) {
             Some(Outcome::Failed { .. }) => ContextStatus::Failed,
             Some(Outcome::Removed) => ContextStatus::Ended,
             Some(Outcome::Ready(_) | Outcome::Superseded { .. }) | None => {

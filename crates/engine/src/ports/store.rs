@@ -296,7 +296,7 @@ pub struct ContextSummary {
     pub key: ContextKey,
     /// Its record.
     pub record: ContextRecord,
-    /// How its newest settled event ended.
+    /// How its newest accepted event ended, where it has.
     pub last: Option<SettledOutcome>,
 }
 

@@ -296,11 +296,7 @@ impl Store for MemoryStore {
                 last: state
                     .outcomes
                     .get(key)
-                    .and_then(|outcomes| {
-                        outcomes
-                            .values()
-                            .max_by_key(|settled| (settled.at, settled.ordinal))
-                    })
+                    .and_then(|outcomes| outcomes.get(&record.desired))
                     .cloned(),
             })
             .collect();
