@@ -179,8 +179,18 @@ async fn a_touch_prolongs_and_an_unknown_context_is_named() {
     let dir = foreshow.folder().join("site");
     write(&dir, "index.html", "x");
     foreshow.publish(&dir, "ctx-1").await;
+    let expiry = async || {
+        let listed = foreshow.run(["previews", "--json"]).await;
+        let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+        listed["previews"][0]["expiresAt"]
+            .as_str()
+            .expect("it expires")
+            .to_owned()
+    };
+    let before = expiry().await;
     let touched = foreshow.run(["touch", "ctx-1", "--tenant", "acme"]).await;
     assert!(touched.status.success(), "{touched:?}");
+    eventually("it is kept for longer", async || expiry().await > before).await;
     for command in ["touch", "end"] {
         let unknown = foreshow.run([command, "nobody"]).await;
         assert!(!unknown.status.success());

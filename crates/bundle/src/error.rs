@@ -1,7 +1,7 @@
 //! What can be wrong with a context's files.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Display, Path, PathBuf};
 
 use foreshow_contract::{ContentError, Sha256};
 
@@ -118,7 +118,7 @@ pub enum BundleError {
     },
 
     /// There is no such bundle.
-    #[error("there is no bundle at {path}: publish the files again")]
+    #[error("there is no bundle {}: publish the files again", name(path))]
     BundleMissing {
         /// Where it should be.
         path: PathBuf,
@@ -126,7 +126,8 @@ pub enum BundleError {
 
     /// The bundle is not the one that was meant.
     #[error(
-        "the bundle {path} has the digest {actual}, not {expected}: it is damaged or another; publish the files again"
+        "the bundle {} has the digest {actual}, not {expected}: it is damaged or another; publish the files again",
+        name(path)
     )]
     BundleDigestMismatch {
         /// The bundle.
@@ -138,7 +139,10 @@ pub enum BundleError {
     },
 
     /// The bundle is the one that was meant, and no tar.
-    #[error("the bundle {path} can't be read as a tar: pack the files again")]
+    #[error(
+        "the bundle {} can't be read as a tar: pack the files again",
+        name(path)
+    )]
     BundleInvalid {
         /// The bundle.
         path: PathBuf,
@@ -255,6 +259,11 @@ impl BundleError {
 }
 
 /// The usual cause is a `.gitignore` that lists the build's output.
+/// A bundle's name: where it lies is nobody's business but the machine's.
+fn name(path: &Path) -> Display<'_> {
+    Path::new(path.file_name().unwrap_or(path.as_os_str())).display()
+}
+
 fn left_out(ignored: &[Ignored]) -> String {
     let mut by_rule = ignored
         .iter()

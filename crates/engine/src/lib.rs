@@ -1,8 +1,8 @@
 //! The domain of Foreshow: what happens to a context event, from its delivery to its end.
 //!
 //! The engine talks to the world through four ports, [`Broker`], [`Store`], [`Provider`] and [`Clock`], and one
-//! source of files, [`Bundles`]. It knows no network, no disk and no wall clock of its own, so the whole lifecycle
-//! runs on a paused clock with in-memory adapters (see [`testing`]).
+//! source of files, [`Bundles`]. It knows no network and no wall clock of its own, so the whole lifecycle
+//! runs on a paused clock with in-memory adapters (the feature `testing`).
 //!
 //! | room | idea |
 //! | --- | --- |
@@ -23,6 +23,7 @@ pub mod outcome;
 pub mod ports;
 pub mod record;
 pub mod retry;
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod worker;
 

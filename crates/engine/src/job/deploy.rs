@@ -167,7 +167,8 @@ impl<'a> Deploy<'a> {
                     .fetch(bundle)
                     .await
                     .map_err(|error| {
-                        Stop::failed(Trouble::new(error.failure.clone(), error.to_string()))
+                        let trouble = Trouble::new(error.failure.clone(), error.to_string());
+                        Stop::failed(trouble.because(&error))
                     })?;
                 let sha256 = bundle.sha256;
                 tokio::task::spawn_blocking(move || tree_from_bundle(&path, sha256, &limits)).await
@@ -175,12 +176,13 @@ impl<'a> Deploy<'a> {
         };
         let tree = prepared.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
         tree.map_err(|error: BundleError| {
-            let failure = if error.is_transient() {
-                Failure::Retryable { after: None }
-            } else {
-                Failure::Permanent(error.code())
-            };
-            Stop::failed(Trouble::new(failure, error.to_string()))
+            if error.is_transient() {
+                let message = "the files could not be read by the worker";
+                let failure = Failure::Retryable { after: None };
+                return Stop::failed(Trouble::new(failure, message).because(&Beneath(error)));
+            }
+            let failure = Failure::Permanent(error.code());
+            Stop::failed(Trouble::new(failure, error.to_string()).because(&error))
         })
     }
 
@@ -439,6 +441,11 @@ impl<'a> Deploy<'a> {
         self.job.delivery.attempt.get()
     }
 }
+
+/// Puts an error beneath another: its own words are for the log.
+#[derive(Debug, thiserror::Error)]
+#[error("the files could not be read")]
+struct Beneath(#[source] BundleError);
 
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

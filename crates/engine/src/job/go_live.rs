@@ -1,4 +1,4 @@
-//! From a build that serves to an outcome: the steps whose order the model checker settled.
+//! From a build that serves to an outcome: the steps, in an order that was model-checked.
 //!
 //! Under the lease, in this order: the deployment's own URL answers with this revision; the record names it as the live
 //! one, under the fence; the alias is moved; older deployments beyond those to keep are removed; the alias is read back,

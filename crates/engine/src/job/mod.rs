@@ -237,6 +237,7 @@ impl Job {
                     warn!(
                         context.id = %subject.key,
                         after_ms = after.as_millis(),
+                        cause = trouble.cause,
                         "revision {} of {} is tried again later: {}",
                         subject.ordinal.revision, subject.key, trouble.message
                     );
@@ -252,6 +253,9 @@ impl Job {
                     return Ok(Worked::HandedOn);
                 }
                 Next::GiveUp { code } => {
+                    if let Some(cause) = &trouble.cause {
+                        warn!(context.id = %subject.key, cause, "given up: {}", trouble.message);
+                    }
                     if record.live.is_none() && matches!(wish, Wish::Deploy(_)) {
                         // Under the lease: nobody else is let in for this context meanwhile.
                         let place = QuotaMember::LivePreview(subject.key.clone());

@@ -42,7 +42,11 @@ impl From<LeaseLost> for Stop {
 pub(super) struct Trouble {
     pub(super) failure: Failure,
     pub(super) provider: Option<ProviderName>,
+    /// What happened, for the tenant too.
     pub(super) message: String,
+    /// What lies beneath, for the log alone: it may tell of this machine.
+    pub(super) cause: Option<String>,
+    /// The last lines of a failed build's log.
     pub(super) log_tail: Vec<String>,
 }
 
@@ -52,12 +56,21 @@ impl Trouble {
             failure,
             provider: None,
             message: message.into(),
+            cause: None,
             log_tail: Vec::new(),
         }
     }
 
     pub(super) fn at(mut self, provider: &ProviderName) -> Self {
         self.provider = Some(provider.clone());
+        self
+    }
+
+    /// Remembers what lies beneath `error`.
+    pub(super) fn because(mut self, error: &dyn std::error::Error) -> Self {
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        let causes: Vec<_> = causes.map(ToString::to_string).collect();
+        self.cause = (!causes.is_empty()).then(|| causes.join(": "));
         self
     }
 
@@ -81,12 +94,9 @@ impl Trouble {
 
 impl From<ProviderError> for Stop {
     fn from(error: ProviderError) -> Self {
-        let mut message = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            message = format!("{message}: {cause}");
-            source = cause.source();
-        }
-        Self::failed(Trouble::new(error.failure, message).at(&error.provider))
+        let trouble = Trouble::new(error.failure.clone(), error.to_string())
+            .at(&error.provider)
+            .because(&error);
+        Self::failed(trouble)
     }
 }

@@ -5,7 +5,7 @@ use foreshow_contract::{BundleRef, ContextKey, Revision};
 
 use crate::Failure;
 
-/// Where the files of a claim check (DESIGN: `bundle` in an update) come from.
+/// Where the files of a claim check (`bundle` in an update) come from.
 #[async_trait]
 pub trait Bundles: Send + Sync + 'static {
     /// The bundle as a file on this machine, ready to be read; its digest is checked by whoever reads it.
