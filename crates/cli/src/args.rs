@@ -10,7 +10,7 @@ use crate::config::{Loaded, Sources};
 use crate::failure::{EXIT_CODES, Failure};
 
 /// Turns context sessions into live previews.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "foreshow", version, after_help = EXIT_CODES, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -20,8 +20,9 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+// Without `Debug`: the URLs may hold passwords. Not a doc comment, which would be shown in the help.
 /// Flags that every command takes, before or after its name.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Default, Args)]
 pub(crate) struct Global {
     /// The configuration file [default: foreshow.toml, where there is one]
     #[arg(
@@ -157,7 +158,7 @@ mod tests {
             "foreshow touch c --tenant=",
             "foreshow dance",
         ] {
-            let error = Cli::try_parse_from(args.split(' ')).unwrap_err();
+            let error = Cli::try_parse_from(args.split(' ')).err().expect(args);
             assert_eq!(error.exit_code(), 2, "{args}");
         }
     }

@@ -147,7 +147,12 @@ pub(crate) fn gateway_addr(data_dir: &Path) -> Option<SocketAddr> {
         .ok()
 }
 
-/// For its owner alone: queued events can hold secrets. A folder that is there already keeps its mode.
+/// A folder for its owner alone: events and their files can hold secrets. One that is there already keeps its mode.
+/// Blocking, for a moment.
+pub(crate) fn ensure_private(path: &Path) -> anyhow::Result<()> {
+    create(path).with_context(|| format!("cannot make the folder {}", path.display()))
+}
+
 fn create(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());

@@ -77,17 +77,16 @@ pub(crate) fn unknown_context(key: &ContextKey) -> Failure {
     .help("`foreshow previews --all` lists every context; --tenant names another tenant")
 }
 
+/// Contexts as a store would tell of them.
 #[cfg(test)]
-mod tests {
-    use foreshow_contract::{ContextTouched, InstallationKey, Ordinal};
+pub(crate) mod testing {
+    use foreshow_contract::{InstallationKey, Ordinal};
+    use foreshow_engine::{Address, Live};
 
     use super::*;
 
-    fn revision(number: u64) -> Revision {
-        Revision::try_new(number).unwrap()
-    }
-
-    fn record(desired: Ordinal) -> ContextRecord {
+    /// A context of which nothing is known but the newest event.
+    pub(crate) fn record(desired: Ordinal) -> ContextRecord {
         let key = ContextKey::try_new("acme", "ctx").unwrap();
         ContextRecord {
             alias: InstallationKey::try_from_slice(&[7; 32])
@@ -105,6 +104,30 @@ mod tests {
             expires_at: None,
             ttl_seconds: None,
         }
+    }
+
+    /// A revision that is live.
+    pub(crate) fn live(revision: Revision) -> Live {
+        Live {
+            revision,
+            provider: "local".into(),
+            deployment: "d1".into(),
+            address: Address::new("d1"),
+            tree: String::new(),
+            settings: String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use foreshow_contract::{ContextTouched, Ordinal};
+
+    use super::testing::record;
+    use super::*;
+
+    fn revision(number: u64) -> Revision {
+        Revision::try_new(number).unwrap()
     }
 
     #[test]

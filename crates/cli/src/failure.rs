@@ -17,7 +17,7 @@ pub(crate) enum Exit {
     Failed = 1,
     /// The command line, the configuration, or what was given to publish.
     Usage = 2,
-    /// Broker, store, data folder or port.
+    /// Broker, store, data folder, port, or the way to whoever asked.
     Environment = 3,
     /// Ctrl-C or SIGTERM came before the end.
     Interrupted = 130,
@@ -29,7 +29,7 @@ Exit codes:
   0    done; for publish: the preview is ready
   1    the preview failed, its event was rejected or superseded, or the context is not known
   2    usage or configuration, or nothing to publish
-  3    environment: broker, store, data folder or port
+  3    environment: broker, store, data folder, port or standard output
   130  interrupted before the end (up and watch, which have none, end with 0)";
 
 impl From<Exit> for ExitCode {

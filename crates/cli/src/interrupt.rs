@@ -62,3 +62,25 @@ impl Interrupts {
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn send(signal: &str) {
+        let me = std::process::id().to_string();
+        let sent = Command::new("kill").args([signal, &me]).status();
+        assert!(sent.expect("there is a `kill`").success());
+    }
+
+    #[tokio::test]
+    async fn a_second_request_to_stop_is_heard_after_the_first() {
+        let mut interrupts = Interrupts::listen().unwrap();
+        for signal in ["-INT", "-INT", "-TERM"] {
+            send(signal);
+            interrupts.next().await;
+        }
+    }
+}

@@ -9,7 +9,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::args::Global;
-use crate::config::LogOptions;
+use crate::config::{LOG_FILTER_GRAMMAR, LogOptions};
 use crate::failure::{Exit, Failure};
 
 /// Who reads the log.
@@ -74,7 +74,7 @@ fn filter(
     ) {
         (Some(directives), _, _) => (directives, "RUST_LOG"),
         (None, Some(directives), _) => (directives.to_owned(), "-v"),
-        (None, None, Some(directives)) => (directives.clone(), "`log.filter`"),
+        (None, None, Some(directives)) => (directives.as_str().to_owned(), "`log.filter`"),
         (None, None, None) => (default.to_owned(), "the default"),
     };
     EnvFilter::builder().parse(&directives).map_err(|error| {
@@ -82,7 +82,7 @@ fn filter(
             Exit::Usage,
             anyhow::Error::new(error).context(format!("{place} cannot be {directives:?}")),
         )
-        .help("write directives such as `info` or `warn,foreshow=debug`")
+        .help(LOG_FILTER_GRAMMAR)
     })
 }
 
@@ -114,7 +114,7 @@ mod tests {
             ..Global::default()
         };
         let options = LogOptions {
-            filter: configured.map(str::to_owned),
+            filter: configured.map(|text| text.to_owned().try_into().unwrap()),
         };
         filter(
             rust_log.map(str::to_owned),
@@ -137,14 +137,16 @@ mod tests {
 
     #[test]
     fn a_bad_filter_names_its_place() {
-        let options = LogOptions {
-            filter: Some("foreshow=loud".to_owned()),
-        };
-        let told = filter(None, &Global::default(), &options, Audience::Caller)
-            .unwrap_err()
-            .to_string();
+        let told = filter(
+            Some("foreshow=loud".to_owned()),
+            &Global::default(),
+            &LogOptions::default(),
+            Audience::Caller,
+        )
+        .unwrap_err()
+        .to_string();
         assert!(
-            told.contains("`log.filter` cannot be \"foreshow=loud\""),
+            told.contains("RUST_LOG cannot be \"foreshow=loud\""),
             "{told}"
         );
     }

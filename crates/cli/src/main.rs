@@ -37,7 +37,10 @@ use crate::failure::{Exit, Failure};
 const MAX_THREADS: usize = 4;
 
 fn main() -> ExitCode {
-    let Cli { global, command } = Cli::parse();
+    let Cli { global, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return without_command(&error),
+    };
     let threads = std::thread::available_parallelism()
         .map_or(1, usize::from)
         .min(MAX_THREADS);
@@ -71,5 +74,17 @@ fn main() -> ExitCode {
             terminal::tell(&text);
             failure.exit.into()
         }
+    }
+}
+
+/// Help, the version, or what is wrong with the command line.
+fn without_command(error: &clap::Error) -> ExitCode {
+    let code = u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8);
+    match terminal::reader(error.print()) {
+        Err(failure) if !error.use_stderr() => {
+            terminal::tell(&failure.to_string());
+            failure.exit.into()
+        }
+        Ok(_) | Err(_) => code.into(),
     }
 }

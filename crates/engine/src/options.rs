@@ -55,7 +55,7 @@ pub struct EngineOptions {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WorkerOptions {
-    /// Jobs that run at once. Default 32. Builds run at the provider, so this bounds memory and open calls, not CPUs.
+    /// Jobs of one queue that run at once. Default 32. Builds run at the provider, so this bounds memory and open calls, not CPUs.
     pub concurrency: NonZeroUsize,
     /// Deliveries held at once per queue, running or waiting. Default 128. Below twice the concurrency, slots idle.
     pub prefetch: NonZeroU32,

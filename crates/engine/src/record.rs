@@ -94,7 +94,7 @@ pub struct ContextRecord {
     /// Who works on the context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<HeldLease>,
-    /// The deployment that the lease works on.
+    /// The deployment that was worked on last, under this lease or an earlier one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub building: Option<RecordedDeployment>,
     /// What is live.
@@ -299,6 +299,10 @@ impl ContextRecord {
             return ClaimAnswer::Conflict;
         }
         if let Some(lease) = held {
+            if lease.owner == claim.owner {
+                // Granted before, and the answer was lost on its way.
+                return ClaimAnswer::Granted(record.fence);
+            }
             return ClaimAnswer::Held(lease.until);
         }
         record.fence = record.next_fence(now);
@@ -309,7 +313,6 @@ impl ContextRecord {
             since: now,
             until: now.saturating_add(claim.ttl),
         });
-        record.building = None;
         ClaimAnswer::Granted(record.fence)
     }
 
@@ -374,11 +377,13 @@ impl ContextRecord {
 
     /// Writes down what goes live, and renews the lease.
     ///
-    /// From here on the live deployment is this one for everybody, the sweeper included, though no alias shows it yet.
+    /// From here on the live deployment is this one for everybody, the sweeper included, though no alias shows it yet. So
+    /// it gets its expiry here too: however the event ends, what is live can expire.
     pub fn go_live(
         &mut self,
         lease: &LeaseId,
         live: &Live,
+        expires_at: Timestamp,
         ttl: Duration,
         now: Timestamp,
     ) -> GoLive {
@@ -386,6 +391,7 @@ impl ContextRecord {
         if answer == Recording::Recorded {
             self.live = Some(live.clone());
             self.building = None;
+            self.expire(expires_at, now);
             let renewed = self.renew(lease, ttl, now);
             debug_assert!(renewed, "the lease was checked above");
         }
@@ -408,8 +414,9 @@ impl ContextRecord {
         self.building = None;
         match outcome {
             Outcome::Ready(_) => {
-                self.expires_at = expires_at;
-                self.ttl_seconds = expires_at.map(|at| at.saturating_since(now).as_secs().max(1));
+                if let Some(at) = expires_at.filter(|at| self.expires_at != Some(*at)) {
+                    self.expire(at, now);
+                }
             }
             Outcome::Removed => {
                 self.live = None;
@@ -420,6 +427,15 @@ impl ContextRecord {
             Outcome::Failed { .. } | Outcome::Superseded { .. } => {}
         }
         true
+    }
+
+    fn expire(&mut self, at: Timestamp, now: Timestamp) {
+        self.expires_at = Some(at);
+        // Up to the whole second: a moment has passed since it was reckoned.
+        let ttl = at
+            .saturating_since(now)
+            .saturating_add(Duration::from_millis(999));
+        self.ttl_seconds = Some(ttl.as_secs().max(1));
     }
 
     /// Gives the lease back, nothing decided. One that is lost is left alone.

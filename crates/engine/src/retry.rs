@@ -109,10 +109,10 @@ pub fn next(
     let again = match failure {
         Failure::Permanent(code) => return Next::GiveUp { code },
         Failure::RateLimited { until } if !too_old => {
-            return Next::Again {
-                after: until.saturating_since(now),
-                attempt,
-            };
+            // Not all at once when the wait is over, and never without any wait: it uses up no attempt.
+            let min = Duration::from_millis(options.min_ms);
+            let after = until.saturating_since(now).max(min / 2) + min.mul_f64(rng.f64() / 2.0);
+            return Next::Again { after, attempt };
         }
         Failure::RateLimited { .. } => {
             return Next::GiveUp {
@@ -189,13 +189,25 @@ mod tests {
             until: Timestamp::from_micros(30_000_000),
         };
         let young = next(&failure, attempt(5), start, start, &options, rng);
-        assert_eq!(
-            young,
-            Next::Again {
-                after: Duration::from_secs(30),
-                attempt: attempt(5)
-            }
+        let Next::Again {
+            after,
+            attempt: same,
+        } = young
+        else {
+            panic!("{young:?}")
+        };
+        assert_eq!(same, attempt(5));
+        assert!((Duration::from_secs(30)..Duration::from_secs(31)).contains(&after));
+        let past = Timestamp::from_micros(-1);
+        let next_one = next(
+            &Failure::RateLimited { until: past },
+            attempt(1),
+            start,
+            start,
+            &options,
+            rng,
         );
+        assert!(matches!(next_one, Next::Again { after, .. } if !after.is_zero()));
         let later = Timestamp::from_micros(90_000 * 1_000_000);
         assert_eq!(
             next(&failure, attempt(1), start, later, &options, rng),

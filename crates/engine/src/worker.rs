@@ -190,15 +190,14 @@ impl Worker {
 
     /// Works until `shutdown`, then stops in order. Dropping the future cuts everything off at once, as a crash does.
     pub async fn run(self, shutdown: CancellationToken) -> Drained {
-        let slots = Arc::new(Semaphore::new(
-            self.engine.options().worker.concurrency.get(),
-        ));
+        let concurrency = self.engine.options().worker.concurrency.get();
         let mut consumers = JoinSet::new();
         for queue in Queue::ALL {
             let consumer = Consumer {
                 engine: self.engine.clone(),
                 queue,
-                slots: Arc::clone(&slots),
+                // A queue's own: an end that waited for a build's slot could not stop that build.
+                slots: Arc::new(Semaphore::new(concurrency)),
                 jobs: JoinSet::new(),
                 shutdown: shutdown.clone(),
             };
@@ -233,6 +232,7 @@ impl Consumer {
             return 0;
         };
         self.consume(&mut *deliveries).await;
+        deliveries.stop().await;
 
         let drain = Duration::from_secs(engine.options().worker.drain_seconds);
         let all_done = async { while self.jobs.join_next().await.is_some() {} };

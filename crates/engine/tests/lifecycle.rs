@@ -287,6 +287,7 @@ async fn a_connection_lost_in_mid_build_ends_once() {
     world.broker.drop_connections();
     world.settle().await;
     let ends = world.ends("ctx-42", "ready");
+    assert!(!ends.is_empty());
     assert!(
         ends.iter()
             .all(|end| end.id == ends[0].id && end.body == ends[0].body)

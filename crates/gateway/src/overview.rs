@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use foreshow_contract::Timestamp;
 use foreshow_engine::StoreError;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::Serialize;
 
 use crate::dispatch::Gate;
+use crate::pages;
 use crate::state::PreviewState;
 use crate::summary::PreviewSummary;
 
@@ -64,13 +64,7 @@ pub(crate) async fn page(State(gate): State<Arc<Gate>>, asked: HeaderMap) -> Res
 /// `GET /v1/previews`
 pub(crate) async fn list(State(gate): State<Arc<Gate>>, asked: HeaderMap) -> Response {
     match summaries(&gate).await {
-        Ok(previews) => {
-            let headers = [
-                (http::header::CACHE_CONTROL, "no-store"),
-                (http::header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            ];
-            (StatusCode::OK, headers, Json(Listing { previews })).into_response()
-        }
+        Ok(previews) => pages::json(&Listing { previews }),
         Err(error) => unavailable(&gate, &asked, &error),
     }
 }

@@ -57,29 +57,26 @@ impl Pages {
             }
             PreviewState::Building
             | PreviewState::Removed
+            | PreviewState::Lost
             | PreviewState::Unknown
             | PreviewState::Unavailable => (None, &[][..]),
         };
         let retry_after = state.retry_after_seconds();
-        let body = if prefers_json(asked) {
-            let message = state.text();
-            Json(StateBody {
-                state: state.word(),
-                message,
-                retry_after_seconds: retry_after,
-                code,
-                log_tail,
-            })
-            .into_response()
-        } else {
-            let page = context! {
+        let body = StateBody {
+            state: state.word(),
+            message: state.text(),
+            retry_after_seconds: retry_after,
+            code,
+            log_tail,
+        };
+        let page = || {
+            context! {
                 state => state.word(), title => state.title(), text => state.text(), code,
                 log_tail => Value::from(Serde(log_tail)),
                 reload_seconds => state.reload_seconds(),
-            };
-            self.render("state.html", page)
+            }
         };
-        let mut response = (state.status(), body).into_response();
+        let mut response = self.in_wanted_form(asked, state.status(), &body, page);
         if let Some(seconds) = retry_after {
             response
                 .headers_mut()
@@ -94,25 +91,34 @@ impl Pages {
         struct Refused<'a> {
             message: &'a str,
         }
-        let body = if prefers_json(asked) {
-            Json(Refused { message: what }).into_response()
-        } else {
-            self.render(
-                "state.html",
-                context! { state => "refused", title => "Not here", text => what },
-            )
-        };
-        (status, body).into_response()
+        let page = || context! { state => "refused", title => "Not here", text => what };
+        self.in_wanted_form(asked, status, &Refused { message: what }, page)
     }
 
-    /// Renders a template, with headers that keep the page to itself.
+    /// One answer in two forms, as the client would rather have it.
+    fn in_wanted_form(
+        &self,
+        asked: &HeaderMap,
+        status: StatusCode,
+        body: &impl Serialize,
+        page: impl FnOnce() -> Value,
+    ) -> Response {
+        let response = if prefers_json(asked) {
+            json(body)
+        } else {
+            self.render("state.html", page())
+        };
+        (status, response).into_response()
+    }
+
+    /// Renders a template, [kept to itself](kept_to_itself).
     pub(crate) fn render(&self, template: &str, page: Value) -> Response {
         match self
             .0
             .get_template(template)
             .and_then(|template| template.render(page))
         {
-            Ok(html) => (KEPT_TO_ITSELF, Html(html)).into_response(),
+            Ok(html) => kept_to_itself(Html(html)),
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -125,18 +131,28 @@ impl Pages {
     }
 }
 
-const KEPT_TO_ITSELF: [(HeaderName, &str); 7] = [
-    (CACHE_CONTROL, "no-store"),
-    (VARY, "accept"),
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (X_FRAME_OPTIONS, "SAMEORIGIN"),
-    (REFERRER_POLICY, "no-referrer"),
-    (HeaderName::from_static("x-robots-tag"), "noindex"),
-    (
-        CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
-    ),
-];
+/// What the page says, for programs; [kept to itself](kept_to_itself) likewise.
+pub(crate) fn json(body: &impl Serialize) -> Response {
+    kept_to_itself(Json(body))
+}
+
+/// The headers of every answer that the gateway gives by itself, in whichever form: nobody keeps it, shows it in a frame
+/// of their own, or takes it for another type. A browser opens JSON as a page too, so that has the page's policy as well.
+fn kept_to_itself(answer: impl IntoResponse) -> Response {
+    const HEADERS: [(HeaderName, &str); 7] = [
+        (CACHE_CONTROL, "no-store"),
+        (VARY, "accept"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "SAMEORIGIN"),
+        (REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("x-robots-tag"), "noindex"),
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+        ),
+    ];
+    (HEADERS, answer).into_response()
+}
 
 /// Whether the client would rather have JSON than a page. One that takes anything gets the page.
 fn prefers_json(asked: &HeaderMap) -> bool {
@@ -164,6 +180,8 @@ fn quality(asked: &HeaderMap, wanted: &str) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use http::header::CONTENT_TYPE;
+
     use super::*;
 
     fn accepting(value: &'static str) -> HeaderMap {
@@ -194,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_has_a_page() {
+    fn every_state_has_a_page_and_the_same_as_json() {
         let failed = PreviewState::Failed {
             code: "build_failed".into(),
             message: "<b>".into(),
@@ -204,14 +222,34 @@ mod tests {
             PreviewState::Building,
             failed,
             PreviewState::Removed,
+            PreviewState::Lost,
             PreviewState::Unknown,
             PreviewState::Unavailable,
         ] {
             let page = Pages::new().state(&HeaderMap::new(), &state);
             assert_eq!(page.status(), state.status());
-            assert_eq!(page.headers()[CACHE_CONTROL], "no-store");
+            let json = Pages::new().state(&accepting("application/json"), &state);
+            assert_eq!(json.status(), state.status());
+            assert_same_but_for_the_form(&page, &json);
         }
-        let refusal = Pages::new().refusal(&HeaderMap::new(), StatusCode::FORBIDDEN, "no");
-        assert_eq!(refusal.status(), StatusCode::FORBIDDEN);
+        let refusal = |asked: &HeaderMap| Pages::new().refusal(asked, StatusCode::FORBIDDEN, "no");
+        let page = refusal(&HeaderMap::new());
+        assert_eq!(page.status(), StatusCode::FORBIDDEN);
+        assert_same_but_for_the_form(&page, &refusal(&accepting("application/json")));
+    }
+
+    fn assert_same_but_for_the_form(page: &Response, json: &Response) {
+        let without_form = |response: &Response| {
+            let mut headers = response.headers().clone();
+            let form = headers.remove(CONTENT_TYPE).unwrap();
+            (form, headers)
+        };
+        let ((html, of_page), (json, of_json)) = (without_form(page), without_form(json));
+        assert_eq!(html, "text/html; charset=utf-8");
+        assert_eq!(json, "application/json");
+        assert_eq!(of_json, of_page);
+        assert_eq!(of_json[CACHE_CONTROL], "no-store");
+        assert_eq!(of_json[VARY], "accept");
+        assert_eq!(of_json[X_CONTENT_TYPE_OPTIONS], "nosniff");
     }
 }

@@ -63,11 +63,6 @@ impl Gateway {
 }
 
 impl BoundGateway {
-    /// Where previews are reached, if not at `<label>.localhost` and the port that is listened on: behind a proxy, say.
-    pub fn with_origin(self, origin: PreviewOrigin) -> Self {
-        Self { origin, ..self }
-    }
-
     /// The address that is listened on, with its real port.
     pub fn local_addr(&self) -> SocketAddr {
         self.address

@@ -48,17 +48,4 @@ impl PreviewHost {
             })
             .await
     }
-
-    /// Takes the alias away, without a tombstone. `false` where there was none.
-    pub async fn remove_alias(&self, alias: &HostLabel) -> Result<bool, PreviewError> {
-        let alias = alias.clone();
-        self.index
-            .write(move |tx| {
-                Ok(tx
-                    .prepare_cached("DELETE FROM aliases WHERE label = ?1")?
-                    .execute([alias.as_str()])?
-                    > 0)
-            })
-            .await
-    }
 }

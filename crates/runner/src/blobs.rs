@@ -18,6 +18,7 @@ use foreshow_contract::Sha256;
 use sha2::Digest as _;
 
 use crate::PreviewError;
+use crate::private::{create_folder, create_folders};
 use crate::scratch::{Scratch, ignore_missing};
 
 /// Up to so many new files are synced one by one; more are synced together with all else on their file system. One by
@@ -45,11 +46,11 @@ impl BlobFolder {
     /// Makes the folders below `parent`, where they are missing.
     pub(crate) fn open(parent: &Path) -> Result<Self, PreviewError> {
         let root: Arc<Path> = parent.join("blobs").into();
-        fs::create_dir_all(&root).map_err(|error| PreviewError::on("create", &root, error))?;
+        create_folders(&root).map_err(|error| PreviewError::on("create", &root, error))?;
         let mut is_new = false;
         for first in 0..=u8::MAX {
             let folder = root.join(format!("{first:02x}"));
-            match fs::create_dir(&folder) {
+            match create_folder(&folder) {
                 Ok(()) => is_new = true,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(PreviewError::on("create", &folder, error)),

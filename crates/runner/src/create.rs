@@ -115,10 +115,10 @@ impl PreviewHost {
         now: Timestamp,
         written: &mut Arc<HashSet<Sha256>>,
     ) -> Result<Recorded, PreviewError> {
-        let asked = Arc::clone(new);
+        let (asked, folder) = (Arc::clone(new), self.blobs.clone());
         let mut looked = self
             .index
-            .read(move |index| look(index, &asked, now))
+            .read(move |index| look(index, &asked, now, &folder))
             .await?;
         let mut round = 0;
         loop {

@@ -102,6 +102,49 @@ impl PreviewError {
     }
 }
 
+impl PreviewError {
+    /// What happened, for a tenant: without a place on this machine and without the operator's remedy. Both are in
+    /// `Display`, which is for the log.
+    pub fn public_message(&self) -> String {
+        match self {
+            Self::Index(error) => match error {
+                DatabaseError::Folder { .. } | DatabaseError::NotWritable { .. } => {
+                    NOT_WRITABLE.to_owned()
+                }
+                DatabaseError::Full { .. } => FULL.to_owned(),
+                DatabaseError::Io { .. } => FAILED.to_owned(),
+                DatabaseError::Busy { .. } => "the index of previews stayed locked".to_owned(),
+                DatabaseError::NotADatabase { .. } | DatabaseError::Corrupt { .. } => {
+                    "the index of previews is damaged".to_owned()
+                }
+                DatabaseError::NotShareable { .. } | DatabaseError::NewerSchema { .. } => {
+                    "the index of previews cannot be used".to_owned()
+                }
+                DatabaseError::Thread { .. }
+                | DatabaseError::Undone { .. }
+                | DatabaseError::Panicked { .. }
+                | DatabaseError::Closed { .. }
+                | DatabaseError::Query { .. } => "the index of previews did not answer".to_owned(),
+            },
+            Self::Full { .. } => FULL.to_owned(),
+            Self::NotWritable { .. } => NOT_WRITABLE.to_owned(),
+            Self::Io { .. } => FAILED.to_owned(),
+            // These tell of the tenant's own files and labels alone.
+            Self::Source { .. } | Self::BlobMissing { .. } | Self::Interrupted => self.to_string(),
+            Self::LabelTaken { label } => {
+                format!("the label {label} already names another deployment")
+            }
+            Self::Unreadable { what } => {
+                format!("the index of previews holds an unreadable {what}")
+            }
+        }
+    }
+}
+
+const FULL: &str = "no space left on the disk that holds previews";
+const NOT_WRITABLE: &str = "the folder that holds previews cannot be written to";
+const FAILED: &str = "the disk that holds previews failed";
+
 impl From<DatabaseError> for PreviewError {
     fn from(error: DatabaseError) -> Self {
         Self::Index(error)
@@ -140,5 +183,26 @@ mod tests {
             assert!(matches!(error, PreviewError::NotWritable { .. }), "{error}");
             assert!(error.to_string().contains("/data/x"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_tenant_learns_what_happened_and_not_where() {
+        let on = |code| {
+            let source = io::Error::from_raw_os_error(code);
+            PreviewError::on("write", "/data/x".as_ref(), source).public_message()
+        };
+        assert_eq!(on(28), "no space left on the disk that holds previews");
+        assert_eq!(
+            on(13),
+            "the folder that holds previews cannot be written to"
+        );
+        assert_eq!(on(5), "the disk that holds previews failed");
+        let file: std::sync::Arc<Path> = Path::new("/data/index.db").into();
+        let closed = PreviewError::Index(DatabaseError::Closed { file });
+        assert!(closed.to_string().contains("/data/index.db"), "{closed}");
+        assert_eq!(
+            closed.public_message(),
+            "the index of previews did not answer"
+        );
     }
 }

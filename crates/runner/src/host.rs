@@ -18,6 +18,9 @@
 //!    1 the files of a deployment that never was, after 2 those of one that no longer is. It may hit another process's
 //!    upload in flight, which rule 1 then repeats.
 //!
+//! None of this holds against a hand that deletes or cuts a blob's file. Its row stays then, and the next creation that has
+//! the blob writes the file again, also for the deployments that had it before.
+//!
 //! A rolled-back transaction is harmless everywhere: the only thing done outside of the index is the removal of a file
 //! without a row.
 

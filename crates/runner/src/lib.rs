@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | [`PreviewHost`] | the folder: open, collect what nothing uses |
 //! | `create`, `record`, `remove`, `lookup`, `aliases` | what can be done with deployments, each with its argument why nothing is lost |
-//! | `blobs`, `scratch` | files on disk: written whole or not at all |
+//! | `blobs`, `scratch`, `private` | files on disk: written whole or not at all, in folders for this user alone |
 //! | `schema` | the index's tables |
 //! | `serve` | a deployment's answer to an HTTP request, whichever server asks |
 //! | [`PreviewOrigin`] | labels, host names and URLs |
@@ -23,6 +23,7 @@ mod error;
 mod host;
 mod lookup;
 mod origin;
+mod private;
 mod record;
 mod remove;
 mod schema;
@@ -36,5 +37,5 @@ pub use create::{Build, Created, NewDeployment};
 pub use deployment::{DeploymentState, PreviewDeployment, Resolved};
 pub use error::PreviewError;
 pub use host::{Collected, PreviewHost, TOMBSTONES_KEPT};
-pub use origin::{Addressed, OriginError, PreviewOrigin};
+pub use origin::{Addressed, PreviewOrigin};
 pub use serve::{BodyError, DEPLOYMENT_HEADER, PreviewBody, REVISION_HEADER};

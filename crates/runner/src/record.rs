@@ -25,18 +25,20 @@ pub(crate) enum Looked {
     Missing(HashSet<Sha256>),
 }
 
-/// Looks for the deployment, or for what it would have to bring.
+/// Looks for the deployment, or for what it would have to bring: blobs without a row, and those whose file somebody
+/// deleted or cut short. The latter are written again for every deployment that has them.
 pub(crate) fn look(
     index: &Connection,
     new: &NewDeployment,
     now: Timestamp,
+    folder: &BlobFolder,
 ) -> Result<Looked, PreviewError> {
     if let Some(existing) = find(index, new, now)? {
         return Ok(Looked::Recorded(Recorded::Existing(existing)));
     }
-    let mut missing = HashSet::new();
+    let mut missing = without_row(index, &new.tree)?;
     for file in new.tree.files() {
-        if blob_row(index, &file.sha256)?.is_none() {
+        if !missing.contains(&file.sha256) && !folder.has(&file.sha256, file.size_bytes) {
             missing.insert(file.sha256);
         }
     }
@@ -46,7 +48,8 @@ pub(crate) fn look(
 /// The transaction: the deployment exists with all its files, or nothing is changed.
 ///
 /// `written` are the blobs whose files the caller has written and synced. With `insist` those that are missing are
-/// written here and now.
+/// written here and now. A blob with a row is not looked for on disk: [`look`] did, and here everybody else's writes wait.
+/// One that lost its file has its row still, so only blobs without one get one.
 pub(crate) fn record(
     tx: &Transaction<'_>,
     new: &NewDeployment,
@@ -55,11 +58,10 @@ pub(crate) fn record(
     folder: &BlobFolder,
     insist: bool,
 ) -> Result<Looked, PreviewError> {
-    let without_row = match look(tx, new, now)? {
-        Looked::Missing(without_row) => without_row,
-        found @ Looked::Recorded(_) => return Ok(found),
-    };
-    let new_blobs = blobs_of(&new.tree, &without_row);
+    if let Some(existing) = find(tx, new, now)? {
+        return Ok(Looked::Recorded(Recorded::Existing(existing)));
+    }
+    let new_blobs = blobs_of(&new.tree, &without_row(tx, &new.tree)?);
     let is_missing = |blob: &&Blob| {
         !(written.contains(&blob.sha256) && folder.has(&blob.sha256, blob.size_bytes))
     };
@@ -91,6 +93,17 @@ pub(crate) fn record(
     }
     let created = find(tx, new, now)?.ok_or(PreviewError::Unreadable { what: "deployment" })?;
     Ok(Looked::Recorded(Recorded::Created(created)))
+}
+
+/// The tree's blobs that the index does not know.
+fn without_row(index: &Connection, tree: &Tree) -> Result<HashSet<Sha256>, PreviewError> {
+    let mut without_row = HashSet::new();
+    for file in tree.files() {
+        if blob_row(index, &file.sha256)?.is_none() {
+            without_row.insert(file.sha256);
+        }
+    }
+    Ok(without_row)
 }
 
 fn insert_deployment(

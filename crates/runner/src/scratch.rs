@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::PreviewError;
+use crate::private::{create_folder, create_folders};
 
 /// The folder, for as long as this value lives.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(crate) struct Scratch {
 impl Scratch {
     /// Removes what dead processes left below `parent`, and makes a folder for this one.
     pub(crate) fn open(parent: &Path) -> Result<Self, PreviewError> {
-        fs::create_dir_all(parent).map_err(|error| PreviewError::on("create", parent, error))?;
+        create_folders(parent).map_err(|error| PreviewError::on("create", parent, error))?;
         remove_dead(parent).map_err(|error| PreviewError::on("clean up", parent, error))?;
         loop {
             let name =
@@ -42,7 +43,7 @@ impl Scratch {
                     tracing::debug!(%error, "the data folder supports no file locks");
                 }
             }
-            fs::create_dir(&folder).map_err(|error| PreviewError::on("create", &folder, error))?;
+            create_folder(&folder).map_err(|error| PreviewError::on("create", &folder, error))?;
             return Ok(Self {
                 folder,
                 lock_file,

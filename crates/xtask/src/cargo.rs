@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -20,7 +20,12 @@ pub(crate) fn root() -> PathBuf {
 
 /// Where cargo puts what it builds.
 pub(crate) fn target_dir() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    target_dir_named(env::var_os("CARGO_TARGET_DIR"))
+}
+
+/// Relative to the root, where [`command`] runs cargo, wherever we were started.
+fn target_dir_named(name: Option<OsString>) -> PathBuf {
+    root().join(name.unwrap_or_else(|| "target".into()))
 }
 
 /// Cargo with these arguments.
@@ -47,4 +52,20 @@ pub(crate) fn has(subcommand: &str) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_target_folder_lies_below_the_root() {
+        for (name, folder) in [
+            (None, root().join("target")),
+            (Some("out/debug"), root().join("out/debug")),
+            (Some("/elsewhere"), PathBuf::from("/elsewhere")),
+        ] {
+            assert_eq!(target_dir_named(name.map(OsString::from)), folder);
+        }
+    }
 }

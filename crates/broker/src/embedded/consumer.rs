@@ -87,6 +87,7 @@ pub(super) struct Consumer {
     inner: Arc<Inner>,
     session: Arc<Session>,
     number: u64,
+    flow: Arc<Flow>,
     fetched: Option<mpsc::Receiver<Result<Delivery, BrokerError>>>,
     fetcher: Option<JoinHandle<()>>,
 }
@@ -101,12 +102,15 @@ impl Consumer {
             .session()
             .await
             .map_err(unavailable("consume a queue"))?;
+        // Before anybody can learn of the consumer: a lookout that finds its row rings for it.
+        let arrivals = inner.bells.arrivals(queue);
         let (number, flow) = inner.register(queue, prefetch);
         // From here on dropping it strikes the consumer off again, so also when this call is cancelled or fails.
         let mut consumer = Self {
             inner: Arc::clone(&inner),
             session: Arc::clone(&session),
             number,
+            flow: Arc::clone(&flow),
             fetched: None,
             fetcher: None,
         };
@@ -124,11 +128,11 @@ impl Consumer {
             .map_err(unavailable("consume a queue"))?;
         let (send, fetched) = mpsc::channel(flow.prefetch.min(MOST_AT_ONCE));
         let fetcher = Fetcher {
-            arrivals: inner.bells.arrivals(queue),
             inner,
             session,
             number,
             flow,
+            arrivals,
             send,
         };
         consumer.fetched = Some(fetched);
@@ -144,7 +148,42 @@ impl Deliveries for Consumer {
             Some(fetched) => fetched.recv().await,
             None => None,
         };
-        fetched.unwrap_or_else(|| Err(unavailable("read a queue")("the runtime is shutting down")))
+        fetched.unwrap_or_else(|| Err(unavailable("read a queue")("the consumer was stopped")))
+    }
+
+    async fn stop(&mut self) {
+        let Some(fetcher) = self.fetcher.take() else {
+            return;
+        };
+        fetcher.abort();
+        // Aborted or not, it is over; a claim that it had queued is before us in the writer's queue.
+        drop(fetcher.await);
+        let mut read = self.flow.out().clone();
+        if let Some(mut fetched) = self.fetched.take() {
+            while let Ok(unread) = fetched.try_recv() {
+                if let Ok(unread) = unread {
+                    read.remove(&unread.receipt.tag);
+                }
+            }
+        }
+        self.flow.out().retain(|tag| read.contains(tag));
+        let holder = Holder {
+            session: self.session.number,
+            consumer: self.number,
+        };
+        let given_back = self
+            .inner
+            .db
+            .write(move |tx| messages::leave_all_but(tx, holder, &read))
+            .await;
+        match given_back {
+            Ok(0) => {}
+            Ok(_) => self.inner.bells.ring(self.flow.queue),
+            Err(error) => debug!(
+                error = &error as &dyn std::error::Error,
+                "could not give back what nobody has read; it goes back with the rest"
+            ),
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 
 use std::{
     collections::BTreeMap,
+    collections::HashSet,
     num::NonZeroU32,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -229,15 +230,24 @@ pub(super) fn dead_letter(
 
 /// Gives everything back that is out with a consumer, and strikes the consumer off.
 pub(super) fn leave(tx: &Transaction<'_>, holder: Holder) -> Result<usize, DatabaseError> {
-    let holder = (holder.session, integer(holder.consumer));
+    leave_all_but(tx, holder, &HashSet::new())
+}
+
+/// Like [`leave`], but the deliveries with these tags stay out.
+pub(super) fn leave_all_but(
+    tx: &Transaction<'_>,
+    holder: Holder,
+    kept: &HashSet<u64>,
+) -> Result<usize, DatabaseError> {
+    let (session, consumer) = (holder.session, integer(holder.consumer));
     tx.prepare_cached("DELETE FROM consumers WHERE session = ?1 AND consumer = ?2")?
-        .execute(holder)?;
+        .execute((session, consumer))?;
     Ok(tx
         .prepare_cached(
             "UPDATE messages SET session = NULL, consumer = NULL, tag = NULL, redelivered = 1
-             WHERE session = ?1 AND consumer = ?2",
+             WHERE session = ?1 AND consumer = ?2 AND tag NOT IN (SELECT value FROM json_each(?3))",
         )?
-        .execute(holder)?)
+        .execute((session, consumer, json(kept)))?)
 }
 
 fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {

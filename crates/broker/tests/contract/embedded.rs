@@ -388,3 +388,37 @@ async fn whatever_consumers_do_each_message_is_done_once() {
     assert_eq!(done.len(), MESSAGES);
     assert!(done.values().all(|times| *times == 1), "{done:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_consumer_leaves_what_nobody_read_and_what_is_given_back_to_others() {
+    let folder = Folder::new();
+    let stopping = folder.open().await;
+    let mut deliveries = stopping.consume(Queue::Deploy, count(4)).await.unwrap();
+    for name in ["read", "read and given back", "fetched ahead"] {
+        stopping.publish_event(update(name)).await.unwrap();
+    }
+    let read = next(&mut deliveries).await;
+    let given_back = next(&mut deliveries).await;
+    deliveries.stop().await;
+    stopping.requeue(&given_back.receipt).await.unwrap();
+    stopping
+        .publish_event(update("published later"))
+        .await
+        .unwrap();
+
+    let other = folder.open().await;
+    let mut theirs = other.consume(Queue::Deploy, count(4)).await.unwrap();
+    let mut names = Vec::new();
+    for _ in 0..3 {
+        names.push(text(&next(&mut theirs).await).to_owned());
+    }
+    names.sort();
+    assert_eq!(
+        names,
+        ["fetched ahead", "published later", "read and given back"]
+    );
+    // What was read is still this consumer's to finish.
+    stopping.ack(&read.receipt).await.unwrap();
+    drop(deliveries);
+    assert_eq!(stopping.depth(Queue::Deploy).await.unwrap().total(), 3);
+}

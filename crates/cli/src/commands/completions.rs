@@ -1,10 +1,9 @@
-use std::io::stdout;
-
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
 use crate::args::Cli;
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
+use crate::terminal::answer;
 
 /// Write completions for a shell.
 #[derive(Debug, Args)]
@@ -15,11 +14,10 @@ pub(crate) struct Completions {
 }
 
 impl Completions {
-    pub(crate) fn run(self) -> Exit {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "foreshow", &mut script);
-        // Whoever closed the pipe has read enough.
-        std::io::Write::write_all(&mut stdout().lock(), &script).ok();
-        Exit::Done
+        answer(String::from_utf8_lossy(&script).trim_end())?;
+        Ok(Exit::Done)
     }
 }

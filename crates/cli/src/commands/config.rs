@@ -28,7 +28,7 @@ impl Config {
                 }
             },
         };
-        _ = answer(&text);
+        answer(&text)?;
         Ok(Exit::Done)
     }
 }

@@ -64,8 +64,7 @@ impl End {
                     Some(Outcome::Removed) => {
                         let json = json!({ "tenantId": key.tenant, "contextId": key.context, "revision": revision });
                         let words = format!("{key} had ended already, at revision {revision}");
-                        told(global, &json.to_string(), &words);
-                        return Ok(Exit::Done);
+                        return told(global, &json.to_string(), &words);
                     }
                     Some(Outcome::Failed { report }) => {
                         let what = format!("{key} could not be ended before: {}", report.message);
@@ -85,12 +84,11 @@ impl End {
                 let event = events::enveloped(ContextEvent::Ended(ended))?;
                 events::publish(broker, &event).await?;
                 if self.no_wait {
-                    told(
+                    return told(
                         global,
                         &json!({ "eventId": event.envelope.id }).to_string(),
                         &event.envelope.id,
                     );
-                    return Ok(Exit::Done);
                 }
                 Awaited::known(&key, revision, EventKind::End).sent_as(&event)
             }
@@ -107,15 +105,15 @@ impl End {
 
 fn report(global: &Global, result: &ResultEvent) -> Result<Exit, Failure> {
     if global.json {
-        _ = answer(&String::from_utf8_lossy(&result.to_json()));
+        answer(&String::from_utf8_lossy(&result.to_json()))?;
     }
     let failure = match &result.body {
         ResultBody::Removed(removed) => {
             if !global.json {
-                _ = answer(&format!(
+                answer(&format!(
                     "{} has ended: its previews are removed",
                     removed.key
-                ));
+                ))?;
             }
             return Ok(Exit::Done);
         }
@@ -152,6 +150,7 @@ fn report(global: &Global, result: &ResultEvent) -> Result<Exit, Failure> {
     }
 }
 
-fn told(global: &Global, json: &str, words: &str) {
-    _ = answer(if global.json { json } else { words });
+fn told(global: &Global, json: &str, words: &str) -> Result<Exit, Failure> {
+    answer(if global.json { json } else { words })?;
+    Ok(Exit::Done)
 }

@@ -45,7 +45,7 @@ impl Command {
             Self::Watch(watch) => watch.run(global).await,
             Self::Previews(previews) => previews.run(global).await,
             Self::Config(config) => config.run(global),
-            Self::Completions(completions) => Ok(completions.run()),
+            Self::Completions(completions) => completions.run(),
         }
     }
 }

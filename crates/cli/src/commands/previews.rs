@@ -29,7 +29,7 @@ impl Previews {
     pub(crate) async fn run(self, global: &Global) -> Result<Exit, Failure> {
         let Some(client) = Client::open_existing(global).await? else {
             if global.json {
-                _ = answer(&json!({ "previews": [] }).to_string());
+                answer(&json!({ "previews": [] }).to_string())?;
             } else {
                 tell(
                     "There are no previews: nothing was ever published here. Begin with `foreshow up`.",
@@ -52,14 +52,14 @@ impl Previews {
             .filter(|preview| self.all || preview.status != ContextStatus::Ended.word())
             .collect();
         if global.json {
-            _ = answer(&json!({ "previews": previews }).to_string());
+            answer(&json!({ "previews": previews }).to_string())?;
             return Ok(Exit::Done);
         }
         if previews.is_empty() {
             tell("There are no previews. Publish one with `foreshow publish DIR --context ID`.");
             return Ok(Exit::Done);
         }
-        _ = answer(&table(&previews, self.tenant.is_none(), Timestamp::now()).render());
+        answer(&table(&previews, self.tenant.is_none(), Timestamp::now()).render())?;
         if is_cut {
             tell(&format!(
                 "These are the {} that changed last; --limit shows more.",

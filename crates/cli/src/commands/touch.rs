@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use clap::Args;
 use foreshow_contract::{ContextEvent, ContextId, ContextKey, ContextTouched, Timestamp};
-use foreshow_engine::Queue;
+use foreshow_engine::{ContextRecord, ContextStatus, Queue};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -10,7 +10,7 @@ use crate::args::{Global, Tenant};
 use crate::ending::Heard;
 use crate::events;
 use crate::failure::{Exit, Failure, OrFail as _};
-use crate::terminal::{answer, until};
+use crate::terminal::{answer, shell_quoted};
 use crate::wiring::Client;
 
 /// A touch ends silently, so its effect is looked for; a busy or absent worker is no failure.
@@ -36,48 +36,28 @@ impl Touch {
 
     async fn touch(self, global: &Global, client: &Client) -> Result<Exit, Failure> {
         let key = self.tenant.key(&self.context);
-        let Some(before) = client
-            .backends
-            .store
-            .context(&key)
-            .await
-            .or_fail(Exit::Environment)?
-        else {
-            return Err(events::unknown_context(&key));
-        };
-        if before.expires_at.is_none() {
-            return Err(Failure::new(
-                Exit::Failed,
-                format!("nothing is live in {key}, so nothing can be kept for longer"),
-            )
-            .help("publish it again"));
-        }
+        // A touch of nothing is dropped without a word, so it is found out before the event is sent.
+        let before = expiry(&key, recorded(client, &key).await?.as_ref())?;
         let event = events::enveloped(ContextEvent::Touched(ContextTouched { key: key.clone() }))?;
         events::publish(&*client.backends.broker, &event).await?;
-        let mut expires_at = prolonged(client, &key, before.expires_at).await?;
-        if expires_at.is_none() {
-            if matches!(
+        let kept_until = prolonged(client, &key, before).await?;
+        if kept_until.is_none()
+            && matches!(
                 client.backends.broker.has_consumers(Queue::Deploy).await,
                 Ok(false)
-            ) {
-                client.tell_unattended(&Heard::Unattended);
-            } else {
-                // Touched just after another event: there was nothing to prolong.
-                expires_at = before.expires_at;
+            )
+        {
+            client.tell_unattended(&Heard::Unattended);
+        }
+        let words = if global.json {
+            json!({ "eventId": event.envelope.id, "expiresAt": kept_until }).to_string()
+        } else {
+            match kept_until {
+                Some(at) => format!("{key} is kept until {at} at least"),
+                None => format!("{key} will be kept once a worker reads the event"),
             }
-        }
-        if global.json {
-            let words = json!({ "eventId": event.envelope.id, "expiresAt": expires_at });
-            _ = answer(&words.to_string());
-            return Ok(Exit::Done);
-        }
-        match expires_at {
-            Some(at) => {
-                let left = until(at, Timestamp::now());
-                _ = answer(&format!("{key} is kept: it expires {left} ({at})"));
-            }
-            None => _ = answer(&format!("{key} will be kept once a worker reads the event")),
-        }
+        };
+        answer(&words)?;
         Ok(Exit::Done)
     }
 }
@@ -86,21 +66,70 @@ impl Touch {
 async fn prolonged(
     client: &Client,
     key: &ContextKey,
-    before: Option<Timestamp>,
+    before: Timestamp,
 ) -> Result<Option<Timestamp>, Failure> {
     let give_up_at = Instant::now() + LOOKS_FOR;
     while Instant::now() < give_up_at {
-        let record = client
-            .backends
-            .store
-            .context(key)
-            .await
-            .or_fail(Exit::Environment)?;
-        let expires_at = record.and_then(|record| record.expires_at);
+        let expires_at = expiry(key, recorded(client, key).await?.as_ref())?;
         if expires_at != before {
-            return Ok(expires_at);
+            return Ok(Some(expires_at));
         }
         sleep(Duration::from_millis(20)).await;
     }
     Ok(None)
+}
+
+async fn recorded(client: &Client, key: &ContextKey) -> Result<Option<ContextRecord>, Failure> {
+    let record = client.backends.store.context(key).await;
+    record.or_fail(Exit::Environment)
+}
+
+/// When the live preview expires.
+///
+/// # Errors
+/// With exit code 1 where the context is not known, or nothing is live in it.
+fn expiry(key: &ContextKey, record: Option<&ContextRecord>) -> Result<Timestamp, Failure> {
+    let record = record.ok_or_else(|| events::unknown_context(key))?;
+    record
+        .expires_at
+        .filter(|_| record.status(None) == ContextStatus::Live)
+        .ok_or_else(|| {
+            let what = format!("nothing is live in {key}, so there is nothing to keep");
+            Failure::new(Exit::Failed, what).help(format!(
+                "publish it: foreshow publish DIR --context {} --tenant {}",
+                shell_quoted(key.context.as_str()),
+                shell_quoted(key.tenant.as_str())
+            ))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use foreshow_contract::{Ordinal, Revision};
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_live_can_be_kept() {
+        let key = ContextKey::try_new("acme", "ctx").unwrap();
+        let told = |record: Option<&ContextRecord>| {
+            let failure = expiry(&key, record).unwrap_err();
+            assert_eq!(failure.exit, Exit::Failed);
+            failure.to_string()
+        };
+        assert!(told(None).contains("there is no context ctx"));
+
+        let revision = Revision::try_new(7).unwrap();
+        let mut record = events::testing::record(Ordinal::update(revision));
+        assert!(told(Some(&record)).contains("nothing is live in acme/ctx"));
+
+        let at = Timestamp::from_micros(5);
+        record.expires_at = Some(at);
+        record.live = Some(events::testing::live(revision));
+        assert_eq!(expiry(&key, Some(&record)).unwrap(), at);
+
+        // Its end is accepted, and what was live is about to be removed.
+        record.floor = Some(revision);
+        assert!(told(Some(&record)).contains("nothing is live in acme/ctx"));
+    }
 }

@@ -1,12 +1,15 @@
+use std::path::Path;
+
 use clap::Args;
 use serde_json::json;
 
 use crate::args::Global;
+use crate::config::Loaded;
 use crate::demo;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::logging::{self, Audience};
-use crate::terminal::{answer, tell};
+use crate::terminal::{answer, shell_quoted, tell};
 use crate::wiring::Service;
 
 /// Run Foreshow on this machine: a worker and the gateway that serves previews.
@@ -30,55 +33,80 @@ impl Up {
         logging::start(global, &loaded.config.log, Audience::Operator)?;
         let mut interrupts = Interrupts::listen()?;
         let service = Service::start(&loaded).await?;
-        greet(global, &service);
-        let demo = async {
-            if self.demo {
-                show_demo(global, &service).await;
-            }
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            () = interrupts.next() => {
-                if !global.quiet && !global.json {
-                    tell("Stopping. Ctrl-C again ends it at once.");
+        let greeted = greet(global, &loaded, &service.url);
+        // Nobody who was not told the address could use it.
+        if greeted.is_ok() {
+            let demo = async {
+                if self.demo {
+                    show_demo(global, &service).await;
                 }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = interrupts.next() => {
+                    if !global.quiet && !global.json {
+                        tell("Stopping. Ctrl-C again ends it at once.");
+                    }
+                }
+                () = service.broken() => {}
+                () = demo => {}
             }
-            () = service.broken() => {}
-            () = demo => {}
         }
         tokio::select! {
-            stopped = service.stop() => stopped.map(|()| Exit::Done),
+            stopped = service.stop() => greeted.and(stopped).map(|()| Exit::Done),
             () = interrupts.next() => Ok(Exit::Interrupted),
         }
     }
 }
 
-fn greet(global: &Global, service: &Service) {
+fn greet(global: &Global, loaded: &Loaded, url: &str) -> Result<(), Failure> {
     if global.json {
-        _ = answer(&json!({ "event": "up", "url": service.url }).to_string());
-        return;
+        answer(&json!({ "event": "up", "url": url }).to_string())?;
+        return Ok(());
     }
-    _ = answer(&format!("Foreshow is up at {}", service.url));
+    answer(&format!("Foreshow is up at {url}"))?;
     if !global.quiet {
-        let data_dir = global
-            .data_dir
-            .as_ref()
-            .map_or_else(String::new, |dir| format!(" --data-dir {dir}"));
-        _ = answer(&format!(
-            "From another terminal: foreshow publish ./site --context my-site{data_dir}"
-        ));
-        _ = answer("Ctrl-C stops it.");
+        answer(&format!(
+            "From another terminal: {}",
+            next_step(loaded.unusual_data_dir())
+        ))?;
+        answer("Ctrl-C stops it.")?;
     }
+    Ok(())
+}
+
+/// The command that finds us.
+fn next_step(data_dir: Option<&Path>) -> String {
+    let data_dir = data_dir.map_or_else(String::new, |dir| {
+        format!(" --data-dir {}", shell_quoted(&dir.to_string_lossy()))
+    });
+    format!("foreshow publish ./site --context my-site{data_dir}")
 }
 
 /// A demo that fails is no reason to stop: what is up stays up.
 async fn show_demo(global: &Global, service: &Service) {
-    match demo::publish(&service.backends).await {
-        Ok(result) if global.json => _ = answer(&String::from_utf8_lossy(&result.to_json())),
-        Ok(result) => match demo::url(&result) {
-            Ok(url) => _ = answer(&format!("Preview ready: {url}")),
-            Err(failure) => tell(&failure.to_string()),
-        },
-        Err(failure) => tell(&failure.to_string()),
+    let shown = demo::publish(&service.backends).await.and_then(|result| {
+        if global.json {
+            answer(&String::from_utf8_lossy(&result.to_json()))
+        } else {
+            answer(&format!("Preview ready: {}", demo::url(&result)?))
+        }
+    });
+    if let Err(failure) = shown {
+        tell(&failure.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_step_names_a_data_folder_that_is_not_the_usual_one() {
+        assert_eq!(next_step(None), "foreshow publish ./site --context my-site");
+        assert_eq!(
+            next_step(Some(Path::new("/srv/my data"))),
+            "foreshow publish ./site --context my-site --data-dir '/srv/my data'"
+        );
     }
 }

@@ -6,7 +6,7 @@ use crate::args::Global;
 use crate::ending;
 use crate::failure::{Exit, Failure, OrFail as _};
 use crate::interrupt::Interrupts;
-use crate::terminal::{Reader, answer, duration, tell, time_of_day, until};
+use crate::terminal::{Reader, answer, duration, tell, time_of_day};
 use crate::wiring::Client;
 
 /// Show results as they come, until Ctrl-C.
@@ -49,7 +49,7 @@ impl Watch {
             } else {
                 line(&result)
             };
-            if answer(&line) == Reader::Left {
+            if answer(&line)? == Reader::Left {
                 return Ok(Exit::Done);
             }
         }
@@ -79,7 +79,10 @@ fn details(result: &ResultEvent) -> String {
             let total = duration(std::time::Duration::from_millis(ready.timings.total_ms));
             let unchanged = if ready.unchanged { ", unchanged" } else { "" };
             let expires = ready.expires_at.map_or_else(String::new, |at| {
-                format!(", expires {}", until(at, Timestamp::now()))
+                format!(
+                    ", kept for {}",
+                    duration(at.saturating_since(Timestamp::now()))
+                )
             });
             format!("{} ({total}{unchanged}{expires})", ready.url)
         }

@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 
 use super::backend::{Backend, Role, SUPPORTED};
 use super::keys::{Keys, is_secret, secret_of_file};
-use super::{Config, Problem};
+use super::listen::LISTEN_GRAMMAR;
+use super::{Config, LOG_FILTER_GRAMMAR, Problem};
 
 /// Where a value was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,13 @@ pub(crate) enum Origin {
     },
 }
 
+impl Origin {
+    /// Whether both are in one layer, so that neither is above the other.
+    fn is_beside(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -58,6 +66,8 @@ pub(super) struct Setting {
 pub(super) struct Layers {
     keys: Keys,
     settings: BTreeMap<String, Setting>,
+    /// Where each key was given last, whether or not its value could be used.
+    given: BTreeMap<String, Origin>,
 }
 
 /// Values may be secrets.
@@ -79,7 +89,11 @@ impl Layers {
             .iter()
             .map(|(key, value)| (key.to_owned(), default(value)))
             .collect();
-        Self { keys, settings }
+        Self {
+            keys,
+            settings,
+            given: BTreeMap::new(),
+        }
     }
 
     pub(super) fn keys(&self) -> &Keys {
@@ -106,7 +120,11 @@ impl Layers {
         let value = match self.keys.default_of(name) {
             _ if is_secret(name) => as_text(),
             Some(Value::Number(_)) => number().unwrap_or_else(|_| as_text()),
-            Some(Value::Null) => number().unwrap_or_else(|_| as_text()),
+            // No default tells which of the two is meant.
+            Some(Value::Null) => match number() {
+                Ok(number) if self.check(name, &as_text(), &origin).is_err() => number,
+                Ok(_) | Err(_) => as_text(),
+            },
             Some(Value::Bool(_)) => text
                 .trim()
                 .parse::<bool>()
@@ -130,6 +148,17 @@ impl Layers {
         origin: Origin,
         problems: &mut Vec<Problem>,
     ) {
+        let key = secret_of_file(name).unwrap_or(name);
+        if let Some(before) = self.given.insert(key.to_owned(), origin.clone())
+            && before.is_beside(&origin)
+        {
+            problems.push(
+                Problem::new(format!("`{key}` is given by {before} too"))
+                    .at(&origin)
+                    .help(format!("keep one of {before} and {origin}")),
+            );
+            return;
+        }
         let (key, value) = match (secret_of_file(name), value) {
             (Some(secret), Value::String(path)) => match read_secret(&path) {
                 Ok(value) => (secret, value),
@@ -192,6 +221,10 @@ impl Layers {
 
     fn expected(&self, key: &str) -> String {
         let kind = match self.keys.default_of(key) {
+            _ if key == "listen" => return LISTEN_GRAMMAR.to_owned(),
+            _ if key == "log.filter" => {
+                return format!("{LOG_FILTER_GRAMMAR}, or leave it out");
+            }
             Some(Value::Number(_)) => "write a whole number",
             Some(Value::Bool(_)) => "write true or false",
             Some(Value::Array(_)) => "write a list of texts",

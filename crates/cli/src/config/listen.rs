@@ -13,8 +13,12 @@ pub(crate) struct ListenAddr(pub(crate) SocketAddr);
 
 /// The text is no such address.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("expected ADDRESS:PORT, such as 127.0.0.1:8080 (port 0 picks a free one)")]
+#[error("it is no IP address with a port")]
 pub(crate) struct ListenAddrError;
+
+/// What to write.
+pub(super) const LISTEN_GRAMMAR: &str =
+    "write HOST:PORT, HOST an IP address or localhost, e.g. 127.0.0.1:8080; port 0 picks one";
 
 impl Default for ListenAddr {
     fn default() -> Self {

@@ -10,7 +10,7 @@
 //! | `keys` | the same keys as data: their names, defaults, closest neighbours |
 //! | `file`, `env` | the layers that people write |
 //! | `layers` | putting them together, value by value |
-//! | `backend`, `listen` | values with a grammar of their own |
+//! | `backend`, `listen`, `log_filter` | values with a grammar of their own |
 //! | `show` | what is in effect, and why |
 
 mod backend;
@@ -19,6 +19,7 @@ mod file;
 mod keys;
 mod layers;
 mod listen;
+mod log_filter;
 mod options;
 mod problem;
 mod show;
@@ -27,10 +28,12 @@ mod show;
 mod tests;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub(crate) use backend::{Backend, Role, SUPPORTED};
 pub(crate) use listen::ListenAddr;
+pub(crate) use log_filter::{LOG_FILTER_GRAMMAR, LogFilter};
 pub(crate) use options::{Config, LogOptions};
 pub(crate) use problem::Problem;
 
@@ -41,8 +44,8 @@ pub(crate) const DEFAULT_FILE: &str = "foreshow.toml";
 /// Names another file, as `--config` does.
 const FILE_VARIABLE: &str = "FORESHOW_CONFIG";
 
-/// Where configuration comes from, besides the defaults.
-#[derive(Clone, Debug, Default)]
+/// Where configuration comes from, besides the defaults. Without `Debug`: the environment is full of secrets.
+#[derive(Clone, Default)]
 pub(crate) struct Sources {
     /// `--config`.
     pub(crate) file: Option<PathBuf>,
@@ -53,7 +56,6 @@ pub(crate) struct Sources {
 }
 
 /// Configuration that was read and found sound.
-#[derive(Debug)]
 pub(crate) struct Loaded {
     /// The values.
     pub(crate) config: Config,
@@ -61,6 +63,15 @@ pub(crate) struct Loaded {
     pub(crate) file: Option<PathBuf>,
     /// Each key's value and where it was given.
     layers: Layers,
+}
+
+/// Values may be secrets, and URLs may hold some.
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded")
+            .field("file", &self.file)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Sources {
@@ -125,5 +136,10 @@ impl Loaded {
     /// The folder that `up` and its neighbours share.
     pub(crate) fn data_dir(&self) -> &Path {
         &self.config.data_dir
+    }
+
+    /// The same, unless it is what everybody takes who is told nothing else.
+    pub(crate) fn unusual_data_dir(&self) -> Option<&Path> {
+        Some(self.data_dir()).filter(|dir| *dir != Config::default().data_dir)
     }
 }

@@ -13,10 +13,11 @@ use foreshow_providers::local::LocalSettings;
 use foreshow_store::embedded::KEEP_OUTCOMES;
 use serde::{Deserialize, Serialize};
 
-use super::ListenAddr;
+use super::{ListenAddr, LogFilter};
 
-/// Everything that can be configured. The engine's sections stand at the top level.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Everything that can be configured. The engine's sections stand at the top level. Without `Debug`: a URL may hold
+/// a password.
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
     /// What carries events and results: `sqlite:PATH`, or `sqlite:` for `foreshow.db` in the data folder.
@@ -105,7 +106,7 @@ impl SqliteOptions {
 pub(crate) struct LogOptions {
     /// Directives such as `foreshow=debug,warn`. `RUST_LOG` and `-v` come first. Default: `info` of Foreshow's own for
     /// `up`, warnings for everything else.
-    pub(crate) filter: Option<String>,
+    pub(crate) filter: Option<LogFilter>,
 }
 
 impl Default for Config {

@@ -95,7 +95,7 @@ fn every_kind_of_value_can_come_from_the_environment() {
     let config = given.loaded().config;
     assert_eq!(config.local.fail_contexts, ["a", "b"]);
     assert_eq!(config.limits.live_previews.unwrap().get(), 5);
-    assert_eq!(config.log.filter.as_deref(), Some("debug"));
+    assert_eq!(config.log.filter.as_ref().unwrap().as_str(), "debug");
     assert_eq!(config.data_dir, Path::new("/tmp/x"));
     assert_eq!(config.installation_key.unwrap().expose(), KEY);
 }
@@ -137,7 +137,8 @@ fn a_problem_in_the_file_names_key_line_and_fix() {
         ),
         (
             "listen = '8080'",
-            "foreshow.toml:1: `listen` cannot be \"8080\" | write a text; the default is \"127.0.0.1:8080\"",
+            "foreshow.toml:1: `listen` cannot be \"8080\" | write HOST:PORT, HOST an IP address or localhost, e.g. \
+             127.0.0.1:8080; port 0 picks one",
         ),
         (
             "[lease]\nrenew_every_ms = 14000",
@@ -172,6 +173,65 @@ fn a_problem_in_the_environment_names_the_variable() {
     ] {
         assert_eq!(given().variable(name, value).problems(), [expected]);
     }
+}
+
+#[test]
+fn a_number_is_a_text_where_a_text_is_meant() {
+    // Levels of logging have numbers too: 3 is `info`.
+    let config = given()
+        .variable("FORESHOW_LOG__FILTER", "3")
+        .loaded()
+        .config;
+    assert_eq!(config.log.filter.unwrap().as_str(), "3");
+}
+
+#[test]
+fn a_bad_log_filter_is_found_before_anything_starts() {
+    let fix = "write directives such as `info` or `warn,foreshow=debug`, or leave it out";
+    let what = "`log.filter` cannot be \"foreshow=loud\"";
+    assert_eq!(
+        given()
+            .variable("FORESHOW_LOG__FILTER", "foreshow=loud")
+            .problems(),
+        [format!("FORESHOW_LOG__FILTER: {what} | {fix}")]
+    );
+    assert_eq!(
+        given().file("[log]\nfilter = 'foreshow=loud'").problems(),
+        [format!("foreshow.toml:2: {what} | {fix}")]
+    );
+}
+
+#[test]
+fn a_secret_is_given_once_in_each_layer() {
+    assert_eq!(
+        given()
+            .variable("FORESHOW_INSTALLATION_KEY", KEY)
+            .variable("FORESHOW_INSTALLATION_KEY_FILE", "key")
+            .problems(),
+        [
+            "FORESHOW_INSTALLATION_KEY_FILE: `installation_key` is given by FORESHOW_INSTALLATION_KEY too | keep one of \
+          FORESHOW_INSTALLATION_KEY and FORESHOW_INSTALLATION_KEY_FILE"
+        ]
+    );
+    let file = format!("installation_key_file = 'key'\ninstallation_key = '{KEY}'");
+    let problems = given().file(&file).problems();
+    assert!(
+        problems.iter().any(|problem| problem
+            .starts_with("foreshow.toml:2: `installation_key` is given by foreshow.toml:1 too")),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn a_secret_in_the_environment_beats_one_in_the_file() {
+    let file = format!("installation_key = '{}'", KEY.replace('0', "f"));
+    let given = given()
+        .file(&file)
+        .variable("FORESHOW_INSTALLATION_KEY", KEY);
+    assert_eq!(
+        given.loaded().config.installation_key.unwrap().expose(),
+        KEY
+    );
 }
 
 #[test]
@@ -226,16 +286,14 @@ fn a_secret_comes_from_a_file_and_is_never_shown() {
         loaded.config.installation_key.as_ref().unwrap().expose(),
         KEY
     );
-    for shown in [
-        loaded.to_toml(),
-        loaded.to_json().to_string(),
-        format!("{loaded:?}"),
-    ] {
+    for shown in [loaded.to_toml(), loaded.to_json().to_string()] {
         assert!(
             !shown.contains(KEY) && shown.contains("[redacted]"),
             "{shown}"
         );
     }
+    let debug = format!("{loaded:?}");
+    assert!(!debug.contains(KEY) && !debug.contains("sqlite"), "{debug}");
 }
 
 #[test]

@@ -8,10 +8,11 @@ use std::io::{self, ErrorKind, Write as _, stderr, stdout};
 
 pub(crate) use progress::{Progress, Stage};
 pub(crate) use table::Table;
-pub(crate) use words::{bytes, count, duration, time_of_day, until};
+pub(crate) use words::{bytes, count, duration, shell_quoted, time_of_day, until};
 
-/// Whether anybody still reads what we write.
-#[must_use = "nobody reads what follows a closed pipe"]
+use crate::failure::{Exit, Failure};
+
+/// Whether anybody still reads what we write. One answer need not care; many to come need not be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reader {
     /// Somebody does.
@@ -21,11 +22,28 @@ pub(crate) enum Reader {
 }
 
 /// An answer, on standard output.
-pub(crate) fn answer(text: &str) -> Reader {
+///
+/// # Errors
+/// With exit code 3 where it could not be written: whoever asked must not take no answer for one.
+pub(crate) fn answer(text: &str) -> Result<Reader, Failure> {
     let mut out = stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Reader::Left,
-        Ok(()) | Err(_) => Reader::Listens,
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    reader(written)
+}
+
+/// Who is left after a write to standard output.
+///
+/// # Errors
+/// As those of [`answer`].
+pub(crate) fn reader(written: io::Result<()>) -> Result<Reader, Failure> {
+    match written {
+        Ok(()) => Ok(Reader::Listens),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Reader::Left),
+        Err(error) => {
+            let error = anyhow::Error::new(error).context("cannot write to standard output");
+            Err(Failure::of(Exit::Environment, error)
+                .help("check the file or the disk that it leads to"))
+        }
     }
 }
 
@@ -33,4 +51,20 @@ pub(crate) fn answer(text: &str) -> Reader {
 pub(crate) fn tell(text: &str) {
     let written: io::Result<()> = writeln!(stderr().lock(), "{text}");
     written.ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_closed_pipe_may_be_silent() {
+        assert_eq!(
+            reader(Err(ErrorKind::BrokenPipe.into())).unwrap(),
+            Reader::Left
+        );
+        let failure = reader(Err(ErrorKind::StorageFull.into())).unwrap_err();
+        assert_eq!(failure.exit, Exit::Environment);
+        assert!(failure.to_string().contains("standard output"), "{failure}");
+    }
 }

@@ -62,6 +62,17 @@ pub(crate) fn until(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// As one word of a shell's: `.foreshow`, `'my data'`.
+pub(crate) fn shell_quoted(text: &str) -> String {
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':');
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 /// `06:00:00`, in UTC.
 pub(crate) fn time_of_day(at: Timestamp) -> String {
     let text = at.to_string();
@@ -85,6 +96,20 @@ mod tests {
             (3_000_000_000_000_000, "3000 TB"),
         ] {
             assert_eq!(bytes(size), shown);
+        }
+    }
+
+    #[test]
+    fn a_shell_reads_back_what_is_quoted() {
+        for (text, shown) in [
+            ("/var/lib/fore-show_1.d", "/var/lib/fore-show_1.d"),
+            ("my data", "'my data'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("~", "'~'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_quoted(text), shown);
         }
     }
 

@@ -10,7 +10,7 @@ use foreshow_store::embedded::{EmbeddedBundles, EmbeddedStore};
 
 use super::WallClock;
 use crate::config::{Backend, Config, Role, SUPPORTED};
-use crate::data_dir::DataDir;
+use crate::data_dir::{self, DataDir};
 use crate::failure::{Exit, Failure, OrFail as _};
 
 /// Broker, store and bundles, as configured.
@@ -41,6 +41,9 @@ impl Backends {
             .parent()
             .unwrap_or(Path::new(""))
             .join("sessions");
+        // Whoever may read the data folder need not read what is in these.
+        data_dir::ensure_private(&sessions).or_fail(Exit::Environment)?;
+        data_dir::ensure_private(&dir.bundles()).or_fail(Exit::Environment)?;
         let broker = EmbeddedBroker::open(broker_db.clone(), sessions, Arc::clone(&clock))
             .await
             .or_fail(Exit::Environment)?;
@@ -112,4 +115,32 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
         std::fs::canonicalize(&absolute).unwrap_or(absolute)
     };
     resolved(a) == resolved(b)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_events_carry_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let config = Config {
+            data_dir: folder.path().to_owned(),
+            ..Config::default()
+        };
+        let dir = DataDir::prepare(folder.path()).unwrap();
+        let backends = Backends::open(&config, &dir).await.unwrap();
+        for name in ["bundles", "sessions"] {
+            let mode = fs::metadata(folder.path().join(name))
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o700, "{name}");
+        }
+        backends.close().await;
+    }
 }

@@ -1,26 +1,31 @@
 //! The end of a context: the same loop as a deployment, with the desired state `absent`.
 
-use crate::{Outcome, Settlement, outcome::Subject, ports::QuotaMember};
+use foreshow_contract::{DeploymentId, Revision};
 
 use super::{Job, stop::Stop};
+use crate::{
+    BuildState, Failure, Outcome, Provider, ProviderError, Settlement, outcome::Subject,
+    ports::QuotaMember,
+};
+
+/// How often a provider is asked what is left, within one attempt.
+const ROUNDS: usize = 5;
 
 impl Job {
     /// Removes, at every provider, each deployment of the context whose revision is not above the end's own.
     ///
     /// Bounded by the end's revision, so that a clean-up that was frozen and wakes late cannot remove what a newer
-    /// update has deployed meanwhile. The record stays, as the tombstone.
+    /// update has deployed meanwhile. The record stays, as the tombstone. A provider that fails stops nobody else's
+    /// clean-up; the end is tried again until it is done everywhere.
     pub(super) async fn clean_up(&self, subject: &Subject) -> Result<Settlement, Stop> {
+        let mut failed = None;
         for provider in self.engine.providers() {
-            loop {
-                let mut left = provider.list(&subject.key).await?;
-                left.retain(|deployment| deployment.revision <= subject.ordinal.revision);
-                if left.is_empty() {
-                    break;
-                }
-                for deployment in left {
-                    provider.delete(&deployment.id).await?;
-                }
+            if let Err(error) = remove_all(&**provider, subject).await {
+                failed = failed.or(Some(error));
             }
+        }
+        if let Some(error) = failed {
+            return Err(error.into());
         }
         let place = QuotaMember::LivePreview(subject.key.clone());
         self.engine
@@ -29,7 +34,36 @@ impl Job {
         Ok(Settlement {
             outcome: Outcome::Removed,
             expires_at: None,
-            removed: Vec::new(),
+            kept: Vec::new(),
         })
     }
+}
+
+async fn remove_all(provider: &dyn Provider, subject: &Subject) -> Result<(), ProviderError> {
+    for _ in 0..ROUNDS {
+        let left = left(provider, subject, subject.ordinal.revision).await?;
+        if left.is_empty() {
+            return Ok(());
+        }
+        for id in left {
+            provider.delete(&id).await?;
+        }
+    }
+    Err(ProviderError {
+        provider: provider.name().clone(),
+        operation: "remove a context's deployments",
+        message: format!("some were still listed after they were deleted {ROUNDS} times"),
+        failure: Failure::Retryable { after: None },
+        source: None,
+    })
+}
+
+async fn left(
+    provider: &dyn Provider,
+    subject: &Subject,
+    up_to: Revision,
+) -> Result<Vec<DeploymentId>, ProviderError> {
+    let listed = provider.list(&subject.key).await?.into_iter();
+    let left = listed.filter(|one| one.revision <= up_to && one.state != BuildState::Gone);
+    Ok(left.map(|one| one.id).collect())
 }

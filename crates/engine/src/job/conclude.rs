@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use foreshow_contract::{Content, ContextEvent, FailureCode, FailureReport};
+use foreshow_contract::{Content, ContextEvent, FailureCode, FailureReport, OrdinalKind};
 use tracing::{debug, info, warn};
 
 use super::{Job, results, stop::Trouble};
@@ -40,13 +40,17 @@ impl Job {
             if let (Content::Bundle(bundle), false) =
                 (&update.content, matches!(outcome, Outcome::Failed { .. }))
             {
-                self.engine
-                    .insist(&self.shutdown, || {
-                        self.engine
-                            .bundles()
-                            .release(bundle, &update.key, update.revision)
-                    })
-                    .await?;
+                // Once is enough: a bundle that stays is found by its age.
+                let released = self
+                    .engine
+                    .bundles()
+                    .release(bundle, &update.key, update.revision);
+                if let Err(error) = released.await {
+                    warn!(
+                        error = &error as &dyn std::error::Error,
+                        "a bundle was not released; it goes when it is old"
+                    );
+                }
             }
         }
         match outcome {
@@ -72,22 +76,21 @@ impl Job {
         self.ack().await
     }
 
-    pub(super) fn next(&self, trouble: &Trouble) -> Next {
+    /// What follows from a failure. An end is tried for as long as an event may wait, however often: giving up would
+    /// leave what it should remove.
+    pub(super) fn next(&self, trouble: &Trouble, kind: OrdinalKind) -> Next {
         let Delivery {
             attempt,
             accepted_at,
             ..
         } = &self.delivery;
-        let options = &self.engine.options().retry;
+        let mut options = self.engine.options().retry.clone();
+        if kind == OrdinalKind::End {
+            options.attempts = NonZeroU32::MAX;
+        }
         self.engine.with_rng(|rng| {
-            retry::next(
-                &trouble.failure,
-                *attempt,
-                *accepted_at,
-                self.engine.now(),
-                options,
-                rng,
-            )
+            let now = self.engine.now();
+            retry::next(&trouble.failure, *attempt, *accepted_at, now, &options, rng)
         })
     }
 

@@ -85,9 +85,18 @@ impl<'a> Deploy<'a> {
         if let Some(settlement) = self.keep_unchanged(&tree, &settings).await? {
             return Ok(settlement);
         }
+        let mut candidates = self.candidates()?;
+        let begun = self.begun(&candidates).await;
+        if let Some(begun) = begun {
+            candidates[..=begun].rotate_right(1);
+        }
         let mut last = None;
-        for provider in self.candidates()? {
-            match self.deploy_on(&*provider, &tree, &settings).await {
+        for (place, provider) in candidates.iter().enumerate() {
+            let mut deployed = self.deploy_on(&**provider, &tree, &settings).await;
+            if begun.is_some() && place == 0 {
+                deployed = deployed.map_err(Stop::kept_here);
+            }
+            match deployed {
                 Err(Stop::Failed(trouble)) if trouble.failure == Failure::ProviderDown => {
                     warn!(context.id = %self.subject.key, provider = %provider.name(), "passed on: {}", trouble.message);
                     last = Some(trouble);
@@ -102,14 +111,18 @@ impl<'a> Deploy<'a> {
         let engine = &self.job.engine;
         let options = engine.options();
         let now = engine.now();
+        let build_until = now.saturating_add(Duration::from_secs(options.build.timeout_seconds));
         let request = AdmitRequest {
             key: self.subject.key.clone(),
             revision: self.update.revision,
             live_previews: options.limits.live_previews,
             concurrent_builds: options.limits.concurrent_builds,
             is_live: self.record.live.is_some(),
-            live_until: now.saturating_add(self.ttl()),
-            build_until: now.saturating_add(Duration::from_secs(options.build.timeout_seconds)),
+            // As long as the preview can live that comes of it.
+            live_until: build_until
+                .saturating_add(Duration::from_secs(options.probe.timeout_seconds))
+                .saturating_add(self.ttl()),
+            build_until,
         };
         match engine
             .insist(&self.job.shutdown, || engine.store().admit(&request))
@@ -228,7 +241,7 @@ impl<'a> Deploy<'a> {
             )));
         }
         let rank = |name: &ProviderName| wanted.iter().position(|wanted| wanted == name);
-        // Where an earlier holder already has a deployment, that provider is asked first: adopt before create.
+        // Where an earlier holder worked, that provider is asked first: adopt before create.
         let started = self
             .record
             .building
@@ -283,7 +296,7 @@ impl<'a> Deploy<'a> {
                 tree: tree.digest().to_string(),
                 settings: settings.to_owned(),
             };
-            if let Some(settlement) = self.go_live(provider, &deployment, live, false).await? {
+            if let Some(settlement) = self.go_live(provider, &deployment, live).await? {
                 return Ok(settlement);
             }
         }
@@ -296,28 +309,57 @@ impl<'a> Deploy<'a> {
         ))
     }
 
-    async fn adopt_or_create(
-        &mut self,
-        provider: &dyn Provider,
-        tree: &Arc<Tree>,
-    ) -> Result<Found, Stop> {
-        let mut tagged = provider.list(&self.subject.key).await?;
-        tagged.retain(|deployment| {
-            deployment.revision == self.update.revision
-                && !self.record.condemned.contains(&deployment.id)
-        });
-        let best = tagged
+    /// The candidate that has a deployment with this revision's tags already, whoever created it: an earlier holder may
+    /// have passed the job on. One that can't be asked now is asked again when its turn comes.
+    async fn begun(&self, candidates: &[Arc<dyn Provider>]) -> Option<usize> {
+        if candidates.len() < 2 {
+            return None;
+        }
+        for (place, provider) in candidates.iter().enumerate() {
+            if let Ok(tagged) = self.tagged(&**provider).await
+                && tagged.is_some()
+            {
+                return Some(place);
+            }
+        }
+        None
+    }
+
+    /// The provider's best deployment with this revision's tags.
+    async fn tagged(&self, provider: &dyn Provider) -> Result<Option<Deployment>, Stop> {
+        let tagged = provider.list(&self.subject.key).await?;
+        Ok(tagged
             .into_iter()
-            .filter(|deployment| deployment.state != BuildState::Gone)
+            .filter(|deployment| {
+                deployment.revision == self.update.revision
+                    && deployment.state != BuildState::Gone
+                    && !self.record.condemned.contains(&deployment.id)
+            })
             .max_by_key(|deployment| match deployment.state {
                 BuildState::Ready => 3,
                 BuildState::Building => 2,
                 BuildState::Failed { .. } => 1,
                 BuildState::Gone => 0,
-            });
-        if let Some(deployment) = best {
+            }))
+    }
+
+    fn is_ended(&self) -> bool {
+        self.keeper
+            .floor()
+            .is_some_and(|floor| self.update.revision <= floor)
+    }
+
+    async fn adopt_or_create(
+        &mut self,
+        provider: &dyn Provider,
+        tree: &Arc<Tree>,
+    ) -> Result<Found, Stop> {
+        if let Some(deployment) = self.tagged(provider).await? {
             debug!(context.id = %self.subject.key, deployment.id = %deployment.id, "adopted a deployment with this revision's tags");
             return Ok(Found::Adopted(deployment));
+        }
+        if self.is_ended() {
+            return Err(Stop::Superseded(self.keeper.desired()));
         }
         self.progress
             .at(BuildingState::Uploading, provider.name(), None);
@@ -370,16 +412,19 @@ impl<'a> Deploy<'a> {
                 }
                 BuildState::Building => {}
             }
-            if self
-                .keeper
-                .floor()
-                .is_some_and(|floor| self.update.revision <= floor)
-            {
-                provider.cancel(&deployment.id).await?;
+            if self.is_ended() {
+                if let Err(error) = provider.cancel(&deployment.id).await {
+                    // The end's own clean-up removes it.
+                    debug!(
+                        error = &error as &dyn std::error::Error,
+                        "a build was not cancelled"
+                    );
+                }
                 return Err(Stop::Superseded(self.keeper.desired()));
             }
             if Instant::now() >= give_up_at {
-                provider.cancel(&deployment.id).await?;
+                let cancelled = provider.cancel(&deployment.id).await;
+                cancelled.map_err(|error| Stop::from(error).kept_here())?;
                 let message = format!(
                     "the build of {} did not end within {} s",
                     deployment.id, options.timeout_seconds
@@ -406,11 +451,7 @@ impl<'a> Deploy<'a> {
                         || matches!(error.failure, Failure::RateLimited { .. })
                     {
                         // The build may well go on: the next attempt adopts it. Not another provider's to take over.
-                        let mut stop = Stop::from(error);
-                        if let Stop::Failed(trouble) = &mut stop {
-                            trouble.keep_here();
-                        }
-                        return Err(stop);
+                        return Err(Stop::from(error).kept_here());
                     }
                     debug!(
                         error = &error as &dyn std::error::Error,

@@ -56,9 +56,9 @@ impl Deploy<'_> {
         if !wanted.is_empty() && !wanted.contains(provider.name()) {
             return Ok(None);
         }
-        let Some(deployment) = provider
-            .list(&self.subject.key)
-            .await?
+        let listed = provider.list(&self.subject.key).await;
+        let listed = listed.map_err(|error| Stop::from(error).kept_here())?;
+        let Some(deployment) = listed
             .into_iter()
             .find(|deployment| deployment.id == live.deployment)
         else {
@@ -73,7 +73,16 @@ impl Deploy<'_> {
             address: deployment.address.clone(),
             ..live.clone()
         };
-        self.go_live(&*provider, &deployment, live, true).await
+        match self.go_live(&*provider, &deployment, live).await {
+            // What was live answers no more: this revision is deployed anew.
+            Err(Stop::Failed(trouble))
+                if trouble.failure == Failure::Permanent(code::NOT_REACHABLE) =>
+            {
+                self.uploaded = (0, 0);
+                Ok(None)
+            }
+            other => other,
+        }
     }
 
     /// Goes live, or answers `None` where the deployment is gone or condemned.
@@ -82,7 +91,6 @@ impl Deploy<'_> {
         provider: &dyn Provider,
         deployment: &Deployment,
         live: Live,
-        unchanged: bool,
     ) -> Result<Option<Settlement>, Stop> {
         self.progress.at(
             BuildingState::Probing,
@@ -96,9 +104,12 @@ impl Deploy<'_> {
             .map_or(0, |from| millis(from.elapsed()));
         let engine = &self.job.engine;
         let ttl = engine.options().lease.ttl();
+        let expires_at = engine.now().saturating_add(self.ttl());
         match engine
             .insist(&self.job.shutdown, || {
-                engine.store().go_live(self.keeper.id(), &live, ttl)
+                engine
+                    .store()
+                    .go_live(self.keeper.id(), &live, expires_at, ttl)
             })
             .await?
         {
@@ -107,26 +118,18 @@ impl Deploy<'_> {
             Recording::Condemned => return Ok(None),
             Recording::Lost => return Err(Stop::LeaseLost),
         }
-        let shown = self
-            .show(provider, deployment)
-            .await
-            .map_err(|stop| match stop {
-                Stop::Failed(mut trouble) => {
-                    trouble.keep_here();
-                    Stop::Failed(trouble)
-                }
-                other => other,
-            })?;
-        let Some(removed) = shown else {
+        let shown = self.show(provider, deployment).await;
+        let shown = shown.map_err(Stop::kept_here)?;
+        let Some(kept) = shown else {
             return Ok(None);
         };
-        let expires_at = engine.now().saturating_add(self.ttl());
         let outcome = Outcome::Ready(Box::new(ReadyOutcome {
             provider: provider.name().clone(),
             deployment: deployment.id.clone(),
             address: deployment.address.clone(),
             alias_address: provider.alias_address(&self.record.alias),
-            unchanged,
+            // An earlier run of this very revision may have gone live, and been cut off then.
+            unchanged: deployment.revision != self.update.revision,
             expires_at,
             timings: Timings {
                 total_ms: self.timings.queued_ms + millis(self.started_at.elapsed()),
@@ -140,7 +143,7 @@ impl Deploy<'_> {
         Ok(Some(Settlement {
             outcome,
             expires_at: Some(expires_at),
-            removed,
+            kept,
         }))
     }
 
@@ -178,21 +181,20 @@ impl Deploy<'_> {
         }
     }
 
-    /// Moves the alias, makes room, and reads the alias back. `None` where the deployment is gone.
+    /// Moves the alias, makes room, and reads the alias back: the deployments that are left. `None` where this one is gone.
     async fn show(
         &self,
         provider: &dyn Provider,
         deployment: &Deployment,
     ) -> Result<Option<Vec<DeploymentId>>, Stop> {
         let alias = &self.record.alias;
-        let mut removed = Vec::new();
         for _ in 0..ALIAS_MOVES {
             if !provider.move_alias(alias, &deployment.id).await? {
                 return Ok(None);
             }
-            removed.extend(self.make_room(provider, deployment).await?);
+            let kept = self.make_room(provider, deployment).await?;
             if provider.alias(alias).await?.as_ref() == Some(&deployment.id) {
-                return Ok(Some(removed));
+                return Ok(Some(kept));
             }
             warn!(context.id = %self.subject.key, "the alias shows another deployment; it is moved again");
         }
@@ -205,7 +207,7 @@ impl Deploy<'_> {
         ))
     }
 
-    /// Removes the deployments of older revisions beyond those to keep.
+    /// Removes the deployments of older revisions beyond those to keep; answers what is left.
     async fn make_room(
         &self,
         provider: &dyn Provider,
@@ -220,15 +222,15 @@ impl Deploy<'_> {
         // Newest first; of those that never served none is kept.
         older.sort_by_key(|deployment| std::cmp::Reverse(deployment.revision));
         let mut places = self.keep_revisions().get() - 1;
-        let mut removed = Vec::new();
+        let mut kept = vec![live.id.clone()];
         for deployment in older {
             if deployment.state == BuildState::Ready && places > 0 {
                 places -= 1;
-                continue;
+                kept.push(deployment.id);
+            } else {
+                provider.delete(&deployment.id).await?;
             }
-            provider.delete(&deployment.id).await?;
-            removed.push(deployment.id);
         }
-        Ok(removed)
+        Ok(kept)
     }
 }

@@ -22,9 +22,9 @@ mod reject;
 mod results;
 mod stop;
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use foreshow_contract::{ContextEvent, ContextUpdated, IncomingEvent};
+use foreshow_contract::{ContextEvent, ContextKey, ContextUpdated, IncomingEvent, OrdinalKind};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, sleep_until},
@@ -35,7 +35,7 @@ use tracing::{debug, info, warn};
 use self::stop::{Stop, Trouble};
 use crate::{
     Claim, Claimed, ContextRecord, DeadLetterReason, Delivery, Failure, Outcome, Settlement,
-    Settling,
+    Settling, StoreError,
     lease::{Keeper, LeaseLost},
     outcome::Subject,
     ports::QuotaMember,
@@ -98,7 +98,7 @@ impl Job {
             };
             return self.dead_letter(&reason).await;
         };
-        match self.next(&trouble) {
+        match self.next(&trouble, OrdinalKind::Update) {
             Next::Again { after, attempt } => self.delay(after, attempt, Some(&trouble)).await,
             Next::GiveUp { .. } => {
                 let trouble =
@@ -130,26 +130,30 @@ impl Job {
             ttl: options.lease.ttl(),
         };
         let mut watch = self.engine.store().watch(&subject.key);
+        // Most of a storm is superseded at its first claim, and was never let in anywhere.
+        let mut may_be_admitted = self.delivery.redelivered
+            || self.delivery.attempt > NonZeroU32::MIN
+            || matches!(wish, Wish::GiveUp(_));
         loop {
             let slot = tokio::select! {
                 slot = self.slots.acquire() => slot.expect("the slots are never closed"),
                 () = self.shutdown.cancelled() => return self.give_back().await,
             };
             claim.owner = self.engine.new_owner();
-            let asked_at = Instant::now();
-            match self
-                .engine
-                .insist(&self.shutdown, || self.engine.store().claim(&claim))
-                .await?
-            {
+            let ask = || async {
+                // Of this very try: however long broker and store were away, the lease counts from here.
+                let asked_at = Instant::now();
+                let claimed = self.engine.store().claim(&claim).await?;
+                Ok::<_, StoreError>((asked_at, claimed))
+            };
+            let (asked_at, claimed) = self.engine.insist(&self.shutdown, ask).await?;
+            match claimed {
                 Claimed::Finished(settled) => {
                     debug!(context.id = %subject.key, "{} had ended before; saying so again", subject.ordinal);
                     return self.conclude(subject, event, &settled.outcome, true).await;
                 }
                 Claimed::Stale { by } => {
                     debug!(context.id = %subject.key, "{} is superseded by {by}", subject.ordinal);
-                    // Most of a storm: superseded at its first delivery, it was never let in anywhere.
-                    let may_be_admitted = self.delivery.redelivered;
                     return self
                         .conclude(subject, event, &Outcome::Superseded { by }, may_be_admitted)
                         .await;
@@ -173,6 +177,7 @@ impl Job {
                     }
                 }
                 Claimed::Granted { lease, record } => {
+                    may_be_admitted = true;
                     let keeper = Keeper::start(
                         Arc::clone(self.engine.store_handle()),
                         lease,
@@ -220,7 +225,7 @@ impl Job {
             Err(Stop::Superseded(by)) => Settlement {
                 outcome: Outcome::Superseded { by },
                 expires_at: None,
-                removed: Vec::new(),
+                kept: Vec::new(),
             },
             Err(Stop::LeaseLost) => return Ok(Worked::LeaseLost),
             Err(Stop::ShuttingDown) => {
@@ -232,7 +237,7 @@ impl Job {
                 info!(context.id = %lease.key, "{} is handed over, its build still running", subject.ordinal);
                 return self.give_back().await.map(|()| Worked::HandedOn);
             }
-            Err(Stop::Failed(trouble)) => match self.next(&trouble) {
+            Err(Stop::Failed(trouble)) => match self.next(&trouble, subject.ordinal.kind) {
                 Next::Again { after, attempt } => {
                     warn!(
                         context.id = %subject.key,
@@ -241,13 +246,15 @@ impl Job {
                         "revision {} of {} is tried again later: {}",
                         subject.ordinal.revision, subject.key, trouble.message
                     );
+                    // While the lease is held: a copy that is granted it next counts for itself.
+                    let build = QuotaMember::Build(subject.key.clone(), subject.ordinal.revision);
+                    let leave = self.engine.insist(&self.shutdown, || store.leave(&build));
+                    if let Ok(left) = keeper.hold(leave).await {
+                        left?;
+                    }
                     let lease = keeper.finish();
                     self.engine
                         .insist(&self.shutdown, || store.release(&lease))
-                        .await?;
-                    let build = QuotaMember::Build(subject.key.clone(), subject.ordinal.revision);
-                    self.engine
-                        .insist(&self.shutdown, || store.leave(&build))
                         .await?;
                     self.delay(after, attempt, Some(&trouble)).await?;
                     return Ok(Worked::HandedOn);
@@ -256,17 +263,16 @@ impl Job {
                     if let Some(cause) = &trouble.cause {
                         warn!(context.id = %subject.key, cause, "given up: {}", trouble.message);
                     }
-                    if record.live.is_none() && matches!(wish, Wish::Deploy(_)) {
-                        // Under the lease: nobody else is let in for this context meanwhile.
-                        let place = QuotaMember::LivePreview(subject.key.clone());
-                        self.engine
-                            .insist(&self.shutdown, || store.leave(&place))
-                            .await?;
+                    if subject.ordinal.kind == OrdinalKind::Update {
+                        match keeper.hold(self.leave_if_not_live(&subject.key)).await {
+                            Ok(left) => left?,
+                            Err(LeaseLost) => return Ok(Worked::LeaseLost),
+                        }
                     }
                     Settlement {
                         outcome: self.failed(&trouble, code),
                         expires_at: None,
-                        removed: Vec::new(),
+                        kept: Vec::new(),
                     }
                 }
             },
@@ -282,6 +288,23 @@ impl Job {
             Ok(Ok(Settling::Lost)) | Err(LeaseLost) => Ok(Worked::LeaseLost),
             Ok(Err(shutting_down)) => Err(shutting_down),
         }
+    }
+
+    /// Gives up the context's place among the live previews where it has none. Under the lease: nobody else is let in
+    /// for this context meanwhile, and nothing goes live.
+    async fn leave_if_not_live(&self, key: &ContextKey) -> Result<(), ShuttingDown> {
+        let store = self.engine.store();
+        let record = self
+            .engine
+            .insist(&self.shutdown, || store.context(key))
+            .await?;
+        if record.is_some_and(|record| record.live.is_some()) {
+            return Ok(());
+        }
+        let place = QuotaMember::LivePreview(key.clone());
+        self.engine
+            .insist(&self.shutdown, || store.leave(&place))
+            .await
     }
 }
 

@@ -23,6 +23,16 @@ impl Stop {
     pub(super) fn failed(trouble: Trouble) -> Self {
         Self::Failed(Box::new(trouble))
     }
+
+    /// Keeps the job at its provider: what was started there is to be adopted, not started again elsewhere.
+    pub(super) fn kept_here(mut self) -> Self {
+        if let Self::Failed(trouble) = &mut self
+            && trouble.failure == Failure::ProviderDown
+        {
+            trouble.failure = Failure::Retryable { after: None };
+        }
+        self
+    }
 }
 
 impl From<ShuttingDown> for Stop {
@@ -72,13 +82,6 @@ impl Trouble {
         let causes: Vec<_> = causes.map(ToString::to_string).collect();
         self.cause = (!causes.is_empty()).then(|| causes.join(": "));
         self
-    }
-
-    /// Keeps the job at its provider: what was started there is to be adopted, not started again elsewhere.
-    pub(super) fn keep_here(&mut self) {
-        if self.failure == Failure::ProviderDown {
-            self.failure = Failure::Retryable { after: None };
-        }
     }
 
     pub(super) fn report(&self, number: NonZeroU32, at: Timestamp) -> AttemptReport {

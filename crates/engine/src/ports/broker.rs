@@ -64,6 +64,10 @@ pub trait Deliveries: Send {
     /// # Errors
     /// The broker could not be asked. Calling again tries again; the adapter rebuilds what it needs.
     async fn next(&mut self) -> Result<Delivery, BrokerError>;
+
+    /// Takes no more deliveries, and gives back those that nobody has read. What was read stays out, and its receipts
+    /// stay good, until this is dropped.
+    async fn stop(&mut self);
 }
 
 /// The results of one subscription.

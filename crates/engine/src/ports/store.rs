@@ -36,11 +36,12 @@ pub trait Store: Send + Sync + 'static {
         deployment: &RecordedDeployment,
     ) -> Result<Recording, StoreError>;
 
-    /// Writes down, under the fence, what goes live now. It also renews the lease.
+    /// Writes down, under the fence, what goes live now and when it expires. It also renews the lease.
     async fn go_live(
         &self,
         lease: &LeaseId,
         live: &Live,
+        expires_at: Timestamp,
         ttl: Duration,
     ) -> Result<GoLive, StoreError>;
 
@@ -183,8 +184,9 @@ pub struct Settlement {
     pub outcome: Outcome,
     /// When the preview expires, where it lives on.
     pub expires_at: Option<Timestamp>,
-    /// Deployments of older revisions that were removed on the way.
-    pub removed: Vec<DeploymentId>,
+    /// Of a preview that is ready: its deployment, and the older ones that were kept beside it. Announced revisions
+    /// that no kept deployment serves are told as replaced, once.
+    pub kept: Vec<DeploymentId>,
 }
 
 /// The answer to a settlement.

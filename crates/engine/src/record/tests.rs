@@ -130,7 +130,7 @@ fn an_end_raises_the_floor_also_where_a_newer_update_came_first() {
     let record = record.as_mut().unwrap();
     assert!(record.is_ended(rev(4)));
     assert_eq!(
-        record.go_live(&newer, &live(5, "d5"), TTL, at(2)),
+        record.go_live(&newer, &live(5, "d5"), at(100), TTL, at(2)),
         Recording::Recorded,
         "revision 5 is above it"
     );
@@ -147,7 +147,7 @@ fn nothing_at_or_below_the_floor_is_recorded_or_goes_live() {
         Recording::Ended(end(4))
     );
     assert_eq!(
-        record.go_live(&working, &live(4, "d4"), TTL, at(2)),
+        record.go_live(&working, &live(4, "d4"), at(100), TTL, at(2)),
         Recording::Ended(end(4))
     );
     assert_eq!(record.live, None);
@@ -164,13 +164,21 @@ fn a_condemned_deployment_is_neither_adopted_nor_shown() {
         Recording::Condemned
     );
     assert_eq!(
-        record.go_live(&working, &live(1, "d1"), TTL, at(1)),
+        record.go_live(&working, &live(1, "d1"), at(100), TTL, at(1)),
         Recording::Condemned
     );
     assert_eq!(
         record.record_deployment(&working, &deployment("d2"), at(1)),
         Recording::Recorded
     );
+}
+
+#[test]
+fn a_grant_whose_answer_was_lost_is_granted_again() {
+    let record = &mut None;
+    let first = granted(record, update(1), "a", at(0));
+    let again = granted(record, update(1), "a", at(1));
+    assert_eq!(first, again);
 }
 
 #[test]
@@ -187,7 +195,7 @@ fn a_lost_lease_writes_nothing() {
         Recording::Lost
     );
     assert_eq!(
-        record.go_live(&frozen, &live(1, "d"), TTL, at(17)),
+        record.go_live(&frozen, &live(1, "d"), at(100), TTL, at(17)),
         Recording::Lost
     );
     assert!(!record.settle(&frozen, &Outcome::Removed, None, at(17)));
@@ -255,7 +263,7 @@ fn an_update_above_an_end_reopens_the_context() {
         record
             .as_mut()
             .unwrap()
-            .go_live(&reopened, &live(3, "d3"), TTL, at(3)),
+            .go_live(&reopened, &live(3, "d3"), at(100), TTL, at(3)),
         Recording::Recorded
     );
 }
@@ -290,7 +298,8 @@ proptest! {
             let ordinal = if is_end { end(revision) } else { update(revision) };
             greatest = greatest.max(Some(ordinal));
             let now = at(i64::try_from(i).unwrap() * 7);
-            if let ClaimAnswer::Granted(fence) = ask(record, ordinal, now) {
+            let claim = claim(ordinal, &format!("delivery {i}"));
+            if let ClaimAnswer::Granted(fence) = ContextRecord::claim(record, &claim, None, now) {
                 fences.push(fence);
                 prop_assert_eq!(Some(ordinal), greatest, "only the newest is ever granted");
             }

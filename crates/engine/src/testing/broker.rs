@@ -154,6 +154,7 @@ impl Broker for MemoryBroker {
             id: state.next,
             queue,
             prefetch,
+            stopped: false,
         }))
     }
 
@@ -240,6 +241,7 @@ struct Consumer {
     id: u64,
     queue: Queue,
     prefetch: NonZeroU32,
+    stopped: bool,
 }
 
 impl Consumer {
@@ -258,7 +260,8 @@ impl Consumer {
             .keys()
             .filter(|receipt| receipt.consumer == self.id)
             .count();
-        if held < self.prefetch.get() as usize
+        if !self.stopped
+            && held < self.prefetch.get() as usize
             && let Some(waiting) = state.ready.entry(self.queue).or_default().pop_front()
         {
             state.next += 1;
@@ -314,6 +317,11 @@ impl Deliveries for Consumer {
                 Err(None) => arrived.await,
             }
         }
+    }
+
+    async fn stop(&mut self) {
+        // It fetches nothing ahead.
+        self.stopped = true;
     }
 }
 

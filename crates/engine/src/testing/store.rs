@@ -5,7 +5,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use foreshow_contract::{ContextKey, HostLabel, Ordinal, Revision, TenantId, Timestamp};
+use foreshow_contract::{
+    ContextKey, DeploymentId, HostLabel, Ordinal, Revision, TenantId, Timestamp,
+};
 
 use crate::{
     Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, LeaseId, Live,
@@ -28,6 +30,8 @@ pub struct MemoryStore {
 struct State {
     contexts: BTreeMap<ContextKey, ContextRecord>,
     outcomes: HashMap<ContextKey, BTreeMap<Ordinal, SettledOutcome>>,
+    /// Announced revisions and the deployments that serve them.
+    shown: HashMap<ContextKey, BTreeMap<Revision, DeploymentId>>,
     quotas: HashMap<(TenantId, QuotaSet), BTreeMap<String, Timestamp>>,
     history: Vec<HistoryEntry>,
     down: bool,
@@ -138,13 +142,14 @@ impl Store for MemoryStore {
         &self,
         lease: &LeaseId,
         live: &Live,
+        expires_at: Timestamp,
         ttl: Duration,
     ) -> Result<GoLive, StoreError> {
         let now = self.clock.now();
         let mut state = self.ask("record what goes live")?;
         let record = state.contexts.get_mut(&lease.key);
         Ok(record.map_or(Recording::Lost, |record| {
-            record.go_live(lease, live, ttl, now)
+            record.go_live(lease, live, expires_at, ttl, now)
         }))
     }
 
@@ -166,17 +171,20 @@ impl Store for MemoryStore {
         if !record.settle(lease, &settlement.outcome, settlement.expires_at, now) {
             return Ok(Settling::Lost);
         }
-        let outcomes = state.outcomes.entry(lease.key.clone()).or_default();
         let mut outcome = settlement.outcome.clone();
-        if let Outcome::Ready(ready) = &mut outcome {
-            ready.replaced = outcomes
-                .values()
-                .filter(|settled| {
-                    matches!(&settled.outcome, Outcome::Ready(ready) if settlement.removed.contains(&ready.deployment))
-                })
-                .map(|settled| settled.ordinal.revision)
-                .collect();
+        let shown = state.shown.entry(lease.key.clone()).or_default();
+        match &mut outcome {
+            Outcome::Ready(ready) => {
+                let is_gone = |deployment: &DeploymentId| !settlement.kept.contains(deployment);
+                let gone = shown.iter().filter(|(_, deployment)| is_gone(deployment));
+                ready.replaced = gone.map(|(revision, _)| *revision).collect();
+                shown.retain(|_, deployment| !is_gone(deployment));
+                shown.insert(lease.ordinal.revision, ready.deployment.clone());
+            }
+            Outcome::Removed => shown.retain(|revision, _| *revision > lease.ordinal.revision),
+            Outcome::Failed { .. } | Outcome::Superseded { .. } => {}
         }
+        let outcomes = state.outcomes.entry(lease.key.clone()).or_default();
         if !matches!(outcome, Outcome::Superseded { .. }) {
             let settled = SettledOutcome {
                 ordinal: lease.ordinal,
@@ -254,7 +262,8 @@ impl Store for MemoryStore {
                 .quotas
                 .entry((request.key.tenant.clone(), place.member.set()))
                 .or_default();
-            set.insert(place.member.name(), place.until);
+            let until = set.entry(place.member.name()).or_insert(place.until);
+            *until = place.until.max(*until);
         }
         Ok(Admission::Admitted)
     }

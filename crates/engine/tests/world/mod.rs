@@ -82,6 +82,11 @@ impl Event {
         self
     }
 
+    pub fn ttl(mut self, seconds: u64) -> Self {
+        self.updated().retention.ttl = Some(secs(seconds));
+        self
+    }
+
     pub fn provider(mut self, name: &str) -> Self {
         self.updated().routing.providers = vec![ProviderName::from(name)];
         self

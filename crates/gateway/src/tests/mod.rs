@@ -200,7 +200,7 @@ impl World {
         let settlement = Settlement {
             outcome,
             expires_at: None,
-            removed: Vec::new(),
+            kept: Vec::new(),
         };
         let settled = self.store.settle(lease.id(), &settlement).await.unwrap();
         assert!(matches!(settled, Settling::Settled { .. }), "{settled:?}");
@@ -215,7 +215,10 @@ impl World {
             tree: "tree".into(),
             settings: "settings".into(),
         };
-        self.store.go_live(lease.id(), &live, HOUR).await.unwrap();
+        self.store
+            .go_live(lease.id(), &live, Timestamp::MAX, HOUR)
+            .await
+            .unwrap();
     }
 }
 

@@ -209,6 +209,57 @@ async fn an_alias_follows_its_context_through_its_life() {
 }
 
 #[tokio::test]
+async fn a_live_preview_whose_files_are_gone_is_not_building() {
+    let world = World::start().await;
+    let lease = world.accept(1, OrdinalKind::Update).await;
+    let deployment = world.deploy(1, "one", Build::default()).await;
+    world.go_live(&lease, &deployment).await;
+    let state = async || {
+        let seen = world.get_json(ALIAS).await;
+        assert_eq!(seen.status, StatusCode::SERVICE_UNAVAILABLE);
+        let is_promised = seen.headers.contains_key(RETRY_AFTER);
+        (
+            seen.json()["state"].as_str().unwrap().to_owned(),
+            is_promised,
+        )
+    };
+    let (building, lost) = (
+        ("building".to_owned(), true),
+        ("unavailable".to_owned(), false),
+    );
+    assert_eq!(
+        state().await,
+        building,
+        "somebody is about to move the alias"
+    );
+
+    // The one who worked on it is gone, and so, by hand, is what it had made.
+    world
+        .previews
+        .remove(&deployment.id, world.clock.now())
+        .await
+        .unwrap();
+    world.clock.advance(2 * HOUR);
+    assert_eq!(state().await, lost);
+    let page = world.get(ALIAS, "/").await;
+    assert!(
+        page.body.contains("Publish it again") && !page.body.contains("http-equiv=\"refresh\""),
+        "{}",
+        page.body
+    );
+
+    // The next update is accepted, and waits for another attempt.
+    let lease = world.accept(2, OrdinalKind::Update).await;
+    assert_eq!(state().await, building);
+    world.store.release(lease.id()).await.unwrap();
+    assert_eq!(state().await, building);
+
+    let lease = world.accept(2, OrdinalKind::Update).await;
+    world.settle(&lease, failed("no")).await;
+    assert_eq!(state().await, lost);
+}
+
+#[tokio::test]
 async fn states_are_told_to_programs_as_json() {
     let world = World::start().await;
     let lease = world.accept(1, OrdinalKind::Update).await;

@@ -1,6 +1,5 @@
 //! What can go wrong, and what follows for the job.
 
-use std::error::Error as _;
 use std::net::SocketAddr;
 
 use foreshow_contract::ProviderName;
@@ -58,6 +57,15 @@ impl LocalError {
         }
     }
 
+    /// What happened, for a tenant: nothing about this machine. `Display`, for the log, says where, and what to do.
+    fn public_message(&self) -> String {
+        match self {
+            Self::Client { .. } => "the gateway could not be asked".to_owned(),
+            Self::Unreachable { .. } => "the gateway did not answer".to_owned(),
+            Self::Previews(error) => error.public_message(),
+        }
+    }
+
     pub(super) fn into_provider_error(self) -> ProviderError {
         self.while_doing("probe a deployment")
     }
@@ -67,9 +75,8 @@ impl LocalError {
             provider: ProviderName::from(super::NAME),
             operation,
             failure: self.failure(),
-            message: self.to_string(),
-            // The message above is this error's own, so the chain goes on with what lies beneath it.
-            source: self.source().map(|beneath| beneath.to_string().into()),
+            message: self.public_message(),
+            source: Some(Box::new(self)),
         }
     }
 }

@@ -10,7 +10,9 @@ use foreshow_contract::{
     Timestamp,
 };
 use foreshow_engine::testing::MemoryStore;
-use foreshow_engine::{BuildState, Clock, CreateRequest, Created, Failure, Probe, Provider as _};
+use foreshow_engine::{
+    BuildState, Clock, CreateRequest, Created, Failure, Probe, Provider as _, ProviderError,
+};
 use foreshow_gateway::{Gateway, GatewayServices};
 use foreshow_runner::PreviewHost;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +31,7 @@ struct World {
     provider: LocalProvider,
     stop: CancellationToken,
     served: tokio::task::JoinHandle<()>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -59,11 +61,20 @@ impl World {
             provider,
             stop,
             served,
-            _folder: folder,
+            folder,
         }
     }
 
     async fn create(&self, context: &str, revision: u64, page: &str) -> Created {
+        self.try_create(context, revision, page).await.unwrap()
+    }
+
+    async fn try_create(
+        &self,
+        context: &str,
+        revision: u64,
+        page: &str,
+    ) -> Result<Created, ProviderError> {
         let key = key(context);
         let revision = Revision::try_new(revision).unwrap();
         let label = installation().revision_label(&key, revision);
@@ -75,7 +86,7 @@ impl World {
             app: &App::default(),
             env: &BTreeMap::new(),
         };
-        self.provider.create(request).await.unwrap()
+        self.provider.create(request).await
     }
 }
 
@@ -260,8 +271,28 @@ async fn a_gateway_that_is_away_is_asked_again_later() {
         .unwrap();
     let error = world.provider.probe(&deployment, "/").await.unwrap_err();
     assert_eq!(error.failure, Failure::Retryable { after: None });
-    assert!(error.to_string().contains("127.0.0.1"), "{error}");
-    assert!(std::error::Error::source(&error).is_some());
+    assert!(!error.to_string().contains("127.0.0.1"), "{error}");
+    let beneath = std::error::Error::source(&error).unwrap().to_string();
+    assert!(beneath.contains("127.0.0.1"), "{beneath}");
+}
+
+/// A tenant reads the message. The operator's log has the chain, which names the place and the remedy.
+#[tokio::test]
+async fn a_failure_of_the_folder_tells_its_path_to_the_operator_alone() {
+    let world = World::with(LocalSettings::default()).await;
+    let folder = world.folder.path().to_str().unwrap();
+    std::fs::remove_dir_all(world.folder.path().join("blobs")).unwrap();
+    let error = world.try_create("ctx", 1, "hello").await.unwrap_err();
+    assert_eq!(error.failure, Failure::Retryable { after: None });
+    assert_eq!(
+        error.to_string(),
+        "local could not create a deployment: the disk that holds previews failed"
+    );
+    let beneath = std::error::Error::source(&error).unwrap().to_string();
+    assert!(
+        beneath.contains(folder) && beneath.contains("check the disk"),
+        "{beneath}"
+    );
 }
 
 #[tokio::test]

@@ -28,6 +28,8 @@ pub(super) struct File {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     File(File),
+    /// Nothing is there, and the start page takes its place: the site routes in the browser.
+    Fallback(File),
     /// Nothing is there, and the site has a page that says so.
     ErrorPage(File),
     /// A folder was asked for without its slash.
@@ -85,7 +87,7 @@ pub(super) fn find(
         && !last_part.contains('.')
         && let Some(file) = site.file("index.html")?
     {
-        return Ok(Found::File(file));
+        return Ok(Found::Fallback(file));
     }
     Ok(site
         .file("404.html")?

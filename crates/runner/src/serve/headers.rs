@@ -1,9 +1,9 @@
 //! Headers of every answer from a preview.
 
-use http::header::{CACHE_CONTROL, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{ACCEPT, CACHE_CONTROL, ETAG, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{insert_etag, insert_text};
+use super::insert_text;
 use crate::PreviewDeployment;
 
 /// Names the deployment that spoke, so that a probe can tell it from another or from the gateway.
@@ -50,7 +50,17 @@ pub(super) fn name_deployment(headers: &mut HeaderMap, deployment: &PreviewDeplo
 }
 
 /// Keep it, but ask each time: the alias shows another revision with the next update.
-pub(super) fn revalidate(headers: &mut HeaderMap, etag: String) {
+pub(super) fn ask_each_time(headers: &mut HeaderMap) {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    insert_etag(headers, &etag);
+}
+
+/// [`ask_each_time`], with what to ask by.
+pub(super) fn revalidate(headers: &mut HeaderMap, etag: &str) {
+    ask_each_time(headers);
+    insert_text(headers, ETAG, etag);
+}
+
+/// Another `Accept` may get another answer at this address.
+pub(super) fn vary_by_accept(headers: &mut HeaderMap) {
+    headers.insert(VARY, HeaderValue::from(ACCEPT));
 }

@@ -15,8 +15,7 @@ mod pages;
 mod path;
 
 use http::header::{
-    ACCEPT, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    LOCATION,
+    ACCEPT, ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -72,13 +71,23 @@ impl PreviewHost {
             .index
             .read(move |index| files::find(index, row, &wanted))
             .await?;
-        match found {
-            Found::File(file) => self.send(request, file).await,
-            Found::ErrorPage(file) => self.send_error_page(&request.method, file).await,
-            Found::Folder => Ok(redirect_into_folder(request)),
-            Found::Listing { folder, entries } => Ok(pages::listing(&folder, &entries)),
-            Found::Nothing => Ok(pages::not_found()),
+        // Whether it falls back depends on `Accept`, also where the answer is that it does not.
+        let is_negotiated = deployment.spa_fallback
+            && match &found {
+                Found::Fallback(_) | Found::ErrorPage(_) | Found::Nothing => true,
+                Found::File(_) | Found::Folder | Found::Listing { .. } => false,
+            };
+        let mut response = match found {
+            Found::File(file) | Found::Fallback(file) => self.send(request, file).await?,
+            Found::ErrorPage(file) => self.send_error_page(&request.method, file).await?,
+            Found::Folder => redirect_into_folder(request),
+            Found::Listing { folder, entries } => pages::listing(&folder, &entries),
+            Found::Nothing => pages::not_found(),
+        };
+        if is_negotiated {
+            headers::vary_by_accept(response.headers_mut());
         }
+        Ok(response)
     }
 
     async fn send(
@@ -92,11 +101,12 @@ impl PreviewHost {
             match conditions::evaluate(&request.method, &request.headers, &etag, file.size_bytes) {
                 Answer::NotModified => {
                     *response.status_mut() = StatusCode::NOT_MODIFIED;
-                    headers::revalidate(response.headers_mut(), etag);
+                    headers::revalidate(response.headers_mut(), &etag);
                     return Ok(response);
                 }
                 Answer::Unsatisfiable => {
                     *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+                    headers::ask_each_time(response.headers_mut());
                     insert_text(
                         response.headers_mut(),
                         CONTENT_RANGE,
@@ -114,7 +124,7 @@ impl PreviewHost {
             };
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers::revalidate(headers, etag);
+        headers::revalidate(headers, &etag);
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         insert_text(headers, CONTENT_TYPE, &content_type::of(&file.path));
         insert_text(
@@ -137,7 +147,7 @@ impl PreviewHost {
         let mut response = Response::new(body::empty());
         *response.status_mut() = StatusCode::NOT_FOUND;
         let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers::ask_each_time(headers);
         insert_text(headers, CONTENT_TYPE, &content_type::of(&file.path));
         insert_text(headers, CONTENT_LENGTH, &file.size_bytes.to_string());
         if *method == Method::GET {
@@ -166,7 +176,7 @@ fn redirect_into_folder(request: &Parts) -> Response<PreviewBody> {
     );
     insert_text(headers, CONTENT_LENGTH, "0");
     // A later revision may have a file there: browsers would remember a permanent redirect for ever.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers::ask_each_time(headers);
     response
 }
 
@@ -196,9 +206,4 @@ fn insert_text(headers: &mut HeaderMap, name: http::HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
-}
-
-/// The `ETag` as a header.
-fn insert_etag(headers: &mut HeaderMap, etag: &str) {
-    insert_text(headers, ETAG, etag);
 }

@@ -96,6 +96,32 @@ async fn a_torn_file_of_an_unknown_blob_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_blob_that_lost_its_file_is_written_again_with_the_next_deployment_that_has_it() {
+    let world = World::new().await;
+    let files = [
+        ("index.html", "hello"),
+        ("a.txt", "gone"),
+        ("b.txt", "torn"),
+    ];
+    let first = world.deploy("a", 1, &files).await.deployment;
+    let path = |text: &str| world.host.blobs.path(&Sha256::of(text.as_bytes()));
+    std::fs::remove_file(path("gone")).unwrap();
+    std::fs::write(path("torn"), "to").unwrap();
+
+    let again = world.deploy("a", 2, &files).await;
+    assert_eq!((again.bytes_uploaded, again.bytes_reused), (8, 5));
+    for text in ["hello", "gone", "torn"] {
+        assert_eq!(std::fs::read_to_string(path(text)).unwrap(), text);
+    }
+    // One row each, as before: they go with the last deployment that has them.
+    for id in [first.id, again.deployment.id] {
+        assert_eq!(world.stored(), 3);
+        world.host.remove(&id, NOW).await.unwrap();
+    }
+    assert_eq!((world.stored(), world.half_written()), (0, 0));
+}
+
+#[tokio::test]
 async fn a_caller_that_goes_away_leaves_a_whole_deployment() {
     let world = World::new().await;
     let files: Vec<_> = (0..50)
@@ -137,6 +163,29 @@ async fn a_bundle_that_changed_is_an_error_and_leaves_nothing() {
         "{error}"
     );
     assert_eq!((world.stored(), world.half_written()), (0, 0));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn its_folders_are_for_this_user_alone_whatever_is_around_them() {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let data = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(data.path(), Permissions::from_mode(0o755)).unwrap();
+    let previews = data.path().join("previews");
+    let _host = PreviewHost::open(&previews, NOW).await.unwrap();
+    let scratch = previews.join("scratch");
+    let own = std::fs::read_dir(&scratch)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.is_dir())
+        .unwrap();
+    let blobs = previews.join("blobs");
+    for folder in [&previews, &blobs, &blobs.join("00"), &scratch, &own] {
+        let mode = folder.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{}", folder.display());
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 use http::header::{
     ACCEPT, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, LOCATION, RANGE,
+    IF_NONE_MATCH, LOCATION, RANGE, VARY,
 };
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -151,6 +151,7 @@ async fn a_known_file_is_not_sent_again_and_a_part_is_sent_alone() {
         .await;
     assert_eq!(beyond.status, StatusCode::RANGE_NOT_SATISFIABLE);
     assert_eq!(beyond.header(CONTENT_RANGE), "bytes */10");
+    assert_eq!(beyond.header(CACHE_CONTROL), "no-cache");
 }
 
 #[tokio::test]
@@ -243,8 +244,24 @@ async fn an_app_that_routes_in_the_browser_gets_its_start_page_for_pages_only() 
             (StatusCode::OK, "app"),
             "{path}"
         );
+        assert_eq!(seen.header(VARY), "accept");
+        let known = world
+            .ask(
+                &app,
+                Request::get(path).header(IF_NONE_MATCH, seen.header(ETAG)),
+            )
+            .await;
+        assert_eq!(
+            (known.status, known.header(VARY)),
+            (StatusCode::NOT_MODIFIED, "accept")
+        );
     }
-    assert_eq!(world.get(&app, "/app.js").await.body, "js");
+    let script = world.get(&app, "/app.js").await;
+    assert_eq!(script.body, "js");
+    assert!(
+        !script.headers.contains_key(VARY),
+        "a file is the same for everybody"
+    );
     assert_eq!(
         world.get(&app, "/missing.js").await.status,
         StatusCode::NOT_FOUND
@@ -255,7 +272,10 @@ async fn an_app_that_routes_in_the_browser_gets_its_start_page_for_pages_only() 
             Request::get("/api").header(ACCEPT, "application/json"),
         )
         .await;
-    assert_eq!(json.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        (json.status, json.header(VARY)),
+        (StatusCode::NOT_FOUND, "accept")
+    );
     let image = world
         .ask(
             &app,

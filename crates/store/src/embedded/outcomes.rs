@@ -1,7 +1,7 @@
 //! How events ended. Kept by age and not by number: an acknowledgement is never confirmed, so only age tells that no copy of
 //! an event is left that could ask.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use foreshow_contract::{ContextKey, DeploymentId, Ordinal, Revision, Timestamp};
 use foreshow_engine::{Outcome, SettledOutcome};
@@ -80,27 +80,50 @@ pub(super) fn save(
     Ok(())
 }
 
-/// The revisions that were announced as ready with one of these deployments.
-pub(super) fn ready_as(
+/// The announced revisions that no kept deployment serves. Each is told of once: from now on none serves it.
+pub(super) fn retire_but(
     connection: &Connection,
     key: &ContextKey,
-    deployments: &[DeploymentId],
+    kept: &[DeploymentId],
 ) -> Result<Vec<Revision>, StepError> {
-    let mut found = BTreeSet::new();
-    let mut ready = connection.prepare_cached(
-        "SELECT revision, kind FROM outcomes WHERE tenant = ?1 AND context = ?2 AND ready_as = ?3",
+    let (tenant, context) = (key.tenant.as_str(), key.context.as_str());
+    let mut served = connection.prepare_cached(
+        "SELECT revision, ready_as FROM outcomes
+         WHERE tenant = ?1 AND context = ?2 AND ready_as IS NOT NULL ORDER BY revision",
     )?;
-    for deployment in deployments {
-        let mut rows = ready.query((
-            key.tenant.as_str(),
-            key.context.as_str(),
-            deployment.as_str(),
-        ))?;
-        while let Some(row) = rows.next()? {
-            found.insert((to_revision(row.get(0)?)?, row.get::<_, i64>(1)?));
+    let served: Vec<(i64, String)> = served
+        .query_map((tenant, context), |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut retire = connection.prepare_cached(
+        "UPDATE outcomes SET ready_as = NULL WHERE tenant = ?1 AND context = ?2 AND revision = ?3",
+    )?;
+    let mut retired = Vec::new();
+    for (revision, deployment) in served {
+        if !kept.iter().any(|kept| *kept == deployment.as_str()) {
+            retire.execute((tenant, context, revision))?;
+            retired.push(to_revision(revision)?);
         }
     }
-    Ok(found.into_iter().map(|(revision, _)| revision).collect())
+    Ok(retired)
+}
+
+/// No deployment serves a revision up to this one any more.
+pub(super) fn retire_up_to(
+    connection: &Connection,
+    key: &ContextKey,
+    revision: Revision,
+) -> Result<(), StepError> {
+    connection
+        .prepare_cached(
+            "UPDATE outcomes SET ready_as = NULL
+             WHERE tenant = ?1 AND context = ?2 AND ready_as IS NOT NULL AND revision <= ?3",
+        )?
+        .execute((
+            key.tenant.as_str(),
+            key.context.as_str(),
+            to_integer(revision),
+        ))?;
+    Ok(())
 }
 
 /// Removes some of what is older than `keep`; `true` where there may be more.

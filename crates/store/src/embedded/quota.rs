@@ -43,7 +43,7 @@ pub(super) fn admit(
         connection
             .prepare_cached(
                 "INSERT INTO quota (tenant, quota_set, member, until) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (tenant, quota_set, member) DO UPDATE SET until = excluded.until",
+                 ON CONFLICT (tenant, quota_set, member) DO UPDATE SET until = max(until, excluded.until)",
             )?
             .execute((
                 tenant,

@@ -29,14 +29,18 @@ pub(super) fn settle(
     let Settlement {
         mut outcome,
         expires_at,
-        removed,
+        kept,
     } = settlement;
     if !record.settle(lease, &outcome, expires_at, step.now) {
         return Ok(Settling::Lost);
     }
     step.concerns_waiters = true;
-    if let Outcome::Ready(ready) = &mut outcome {
-        ready.replaced = outcomes::ready_as(step.tx, step.key, &removed)?;
+    match &mut outcome {
+        Outcome::Ready(ready) => {
+            ready.replaced = outcomes::retire_but(step.tx, step.key, &kept)?;
+        }
+        Outcome::Removed => outcomes::retire_up_to(step.tx, step.key, lease.ordinal.revision)?,
+        Outcome::Failed { .. } | Outcome::Superseded { .. } => {}
     }
     // That something newer won needs no memory: an accepted order only grows.
     if !matches!(outcome, Outcome::Superseded { .. }) {

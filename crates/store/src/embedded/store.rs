@@ -169,12 +169,13 @@ impl Store for EmbeddedStore {
         &self,
         lease: &LeaseId,
         live: &Live,
+        expires_at: Timestamp,
         ttl: Duration,
     ) -> Result<GoLive, StoreError> {
         let (id, live) = (lease.clone(), live.clone());
         self.step("record what goes live", &lease.key, move |step| {
             Ok(step.record.as_mut().map_or(Recording::Lost, |record| {
-                record.go_live(&id, &live, ttl, step.now)
+                record.go_live(&id, &live, expires_at, ttl, step.now)
             }))
         })
         .await

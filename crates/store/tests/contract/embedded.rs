@@ -7,7 +7,7 @@ use foreshow_sqlite::DatabaseError;
 use foreshow_store::embedded::KEEP_OUTCOMES;
 
 use crate::support::{
-    Folder, HandClock, TTL, ask, deployment, failed, fires, grant, key, live, make_live, open,
+    Folder, HandClock, TTL, ask, deployment, failed, far, fires, grant, key, live, make_live, open,
     settlement, soon, up,
 };
 
@@ -122,7 +122,7 @@ async fn a_condemned_deployment_is_neither_adopted_nor_live() {
     );
     assert_eq!(
         store
-            .go_live(lease.id(), &live(1, "dep"), TTL)
+            .go_live(lease.id(), &live(1, "dep"), far(), TTL)
             .await
             .unwrap(),
         Recording::Condemned

@@ -36,7 +36,7 @@ macro_rules! contract_for {
             a_release_opens_the_context_and_decides_nothing
             a_fence_is_above_those_of_a_store_that_was_lost
             going_live_is_recorded_and_prolongs_the_lease
-            removed_deployments_name_the_revisions_they_were_announced_for
+            announced_revisions_that_nothing_kept_serves_are_told_once
             an_end_takes_the_preview_away
             a_touch_prolongs_and_never_shortens
             the_largest_numbers_survive

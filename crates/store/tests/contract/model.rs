@@ -38,7 +38,7 @@ enum Op {
         lease: usize,
         end: u8,
         deployment: u8,
-        removed: Vec<u8>,
+        kept: Vec<u8>,
     },
     Release {
         lease: usize,
@@ -88,11 +88,11 @@ fn op() -> impl Strategy<Value = Op> {
         deployment.clone(),
         proptest::collection::vec(deployment.clone(), 0..3),
     )
-        .prop_map(|(lease, end, deployment, removed)| Op::Settle {
+        .prop_map(|(lease, end, deployment, kept)| Op::Settle {
             lease,
             end,
             deployment,
-            removed,
+            kept,
         });
     prop_oneof![
         5 => claim,
@@ -164,7 +164,15 @@ async fn step(
                 let live = live(lease.ordinal.revision.get(), &name(*id));
                 format!(
                     "{:?}",
-                    store.go_live(&lease, &live, seconds(*ttl)).await.unwrap()
+                    store
+                        .go_live(
+                            &lease,
+                            &live,
+                            now.saturating_add(seconds(20)),
+                            seconds(*ttl)
+                        )
+                        .await
+                        .unwrap()
                 )
             }
             None => String::new(),
@@ -173,7 +181,7 @@ async fn step(
             lease,
             end,
             deployment: id,
-            removed,
+            kept,
         } => match lease_of(leases, *lease) {
             Some(lease) => {
                 let expires_at = now.saturating_add(seconds(15));
@@ -188,7 +196,7 @@ async fn step(
                 let settlement = Settlement {
                     outcome,
                     expires_at: (*id != 4).then_some(expires_at),
-                    removed: removed.iter().map(|id| name(*id).into()).collect(),
+                    kept: kept.iter().map(|id| name(*id).into()).collect(),
                 };
                 format!("{:?}", store.settle(&lease, &settlement).await.unwrap())
             }

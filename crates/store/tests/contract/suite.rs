@@ -9,7 +9,7 @@ use foreshow_engine::{
 };
 
 use crate::support::{
-    Adapter, TTL, admission, alias, ask, claim, count, deployment, end, failed, fires, forged,
+    Adapter, TTL, admission, alias, ask, claim, count, deployment, end, failed, far, fires, forged,
     grant, key, live, make_live, ready, revision, settlement, soon, up,
 };
 
@@ -169,7 +169,7 @@ pub(crate) async fn an_end_stops_what_it_covers_when_it_is_accepted(adapter: &dy
         .unwrap();
     assert_eq!(recorded, Recording::Ended(end(3)));
     let went = store
-        .go_live(lease.id(), &live(3, "dep-3"), TTL)
+        .go_live(lease.id(), &live(3, "dep-3"), far(), TTL)
         .await
         .unwrap();
     assert_eq!(went, Recording::Ended(end(3)));
@@ -194,7 +194,7 @@ pub(crate) async fn a_lost_lease_writes_nothing(adapter: &dyn Adapter) {
             Recording::Lost
         );
         assert_eq!(
-            store.go_live(&id, &live(1, "x"), TTL).await.unwrap(),
+            store.go_live(&id, &live(1, "x"), far(), TTL).await.unwrap(),
             Recording::Lost
         );
         assert_eq!(
@@ -251,7 +251,7 @@ pub(crate) async fn going_live_is_recorded_and_prolongs_the_lease(adapter: &dyn 
     assert_eq!(building, Some(deployment("dep-1")));
     adapter.advance(TTL / 2);
     let went = store
-        .go_live(lease.id(), &live(1, "dep-1"), TTL)
+        .go_live(lease.id(), &live(1, "dep-1"), far(), TTL)
         .await
         .unwrap();
     assert_eq!(went, Recording::Recorded);
@@ -275,7 +275,7 @@ pub(crate) async fn going_live_is_recorded_and_prolongs_the_lease(adapter: &dyn 
     );
 }
 
-pub(crate) async fn removed_deployments_name_the_revisions_they_were_announced_for(
+pub(crate) async fn announced_revisions_that_nothing_kept_serves_are_told_once(
     adapter: &dyn Adapter,
 ) {
     let store = adapter.store();
@@ -286,12 +286,7 @@ pub(crate) async fn removed_deployments_name_the_revisions_they_were_announced_f
     make_live(&*store, &key("b"), 2, expires_at).await;
     let (lease, _) = grant(&*store, &key("a"), up(4)).await;
     let settlement = Settlement {
-        removed: vec![
-            "dep-3".into(),
-            "dep-1".into(),
-            "dep-1".into(),
-            "never-announced".into(),
-        ],
+        kept: vec!["dep-4".into(), "dep-2".into()],
         ..settlement(ready("dep-4", expires_at))
     };
     let Settling::Settled {
@@ -301,6 +296,12 @@ pub(crate) async fn removed_deployments_name_the_revisions_they_were_announced_f
         panic!()
     };
     assert_eq!(ready.replaced, [revision(1), revision(3)]);
+    make_live(&*store, &key("a"), 5, expires_at).await;
+    let later = store.outcome(&key("a"), up(5)).await.unwrap().unwrap();
+    let Outcome::Ready(later) = later.outcome else {
+        panic!()
+    };
+    assert_eq!(later.replaced, [], "they were told of");
     // A repeat tells the same.
     let Claimed::Finished(settled) = ask(&*store, &key("a"), up(4)).await else {
         panic!()

@@ -261,6 +261,11 @@ pub(crate) fn failed() -> Outcome {
     }
 }
 
+/// An expiry that no test reaches.
+pub(crate) fn far() -> Timestamp {
+    Timestamp::MAX
+}
+
 pub(crate) fn settlement(outcome: Outcome) -> Settlement {
     let expires_at = match &outcome {
         Outcome::Ready(ready) => Some(ready.expires_at),
@@ -269,7 +274,7 @@ pub(crate) fn settlement(outcome: Outcome) -> Settlement {
     Settlement {
         outcome,
         expires_at,
-        removed: Vec::new(),
+        kept: (1..=9).map(|n| format!("dep-{n}").into()).collect(),
     }
 }
 
@@ -283,7 +288,7 @@ pub(crate) async fn make_live(
     let (lease, _) = grant(store, key, up(number)).await;
     let name = format!("dep-{number}");
     store
-        .go_live(lease.id(), &live(number, &name), TTL)
+        .go_live(lease.id(), &live(number, &name), expires_at, TTL)
         .await
         .unwrap();
     store

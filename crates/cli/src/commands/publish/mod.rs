@@ -108,7 +108,7 @@ impl Publish {
             if self.no_wait {
                 let id = event.envelope.id;
                 let words = json!({ "eventId": id, "revision": event.event.revision() });
-                _ = answer(&if global.json { words.to_string() } else { id });
+                answer(&if global.json { words.to_string() } else { id })?;
                 return Ok(Exit::Done);
             }
             let revision = event.event.revision().unwrap_or(Revision::MAX);
@@ -122,7 +122,7 @@ impl Publish {
             tried += 1;
         };
         progress.at(Stage::Ready);
-        Ok(progress.aside(|| report::report(&result, collected, self.alias, global)))
+        progress.aside(|| report::report(&result, collected, self.alias, global))
     }
 
     async fn event(

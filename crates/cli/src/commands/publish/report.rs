@@ -6,8 +6,8 @@ use foreshow_bundle::{Collected, IgnoreReason};
 use foreshow_contract::{Failed, Ready, ResultBody, ResultEvent, Timestamp};
 
 use crate::args::Global;
-use crate::failure::Exit;
-use crate::terminal::{answer, bytes, count, duration, tell, time_of_day, until};
+use crate::failure::{Exit, Failure};
+use crate::terminal::{answer, bytes, count, duration, tell, time_of_day};
 
 /// Names of what was left out, at most.
 const NAMED: usize = 3;
@@ -18,7 +18,7 @@ pub(super) fn report(
     collected: &Collected,
     alias: bool,
     global: &Global,
-) -> Exit {
+) -> Result<Exit, Failure> {
     let is_ready = matches!(result.body, ResultBody::Ready(_));
     let lines = match &result.body {
         ResultBody::Ready(ready) if !global.quiet => ready_lines(ready, collected),
@@ -47,16 +47,16 @@ pub(super) fn report(
         }
     };
     if global.json {
-        _ = answer(&String::from_utf8_lossy(&result.to_json()));
+        answer(&String::from_utf8_lossy(&result.to_json()))?;
     } else {
         for line in lines {
             tell(&line);
         }
         if let ResultBody::Ready(ready) = &result.body {
-            _ = answer(if alias { &ready.alias_url } else { &ready.url });
+            answer(if alias { &ready.alias_url } else { &ready.url })?;
         }
     }
-    if is_ready { Exit::Done } else { Exit::Failed }
+    Ok(if is_ready { Exit::Done } else { Exit::Failed })
 }
 
 fn ready_lines(ready: &Ready, collected: &Collected) -> Vec<String> {
@@ -83,8 +83,8 @@ fn ready_lines(ready: &Ready, collected: &Collected) -> Vec<String> {
     lines.push(format!("  newest at {}", ready.alias_url));
     if let Some(at) = ready.expires_at {
         lines.push(format!(
-            "  expires   {}, unless it is published or touched again",
-            until(at, Timestamp::now())
+            "  kept      for {} at least; publish or touch it to keep it longer",
+            duration(at.saturating_since(Timestamp::now()))
         ));
     }
     lines
@@ -180,7 +180,7 @@ mod tests {
             provider: "local".into(),
             deployment_id: "d1".into(),
             unchanged: false,
-            expires_at: None,
+            expires_at: Some(Timestamp::now().saturating_add(Duration::from_hours(24))),
             timings: Timings {
                 total_ms: 340,
                 ..Timings::default()
@@ -200,6 +200,10 @@ mod tests {
             "  files     1 file, 5 B (5 B uploaded, 0 B reused)"
         );
         assert_eq!(lines[3], "  newest at http://alias.localhost/");
+        assert_eq!(
+            lines[4],
+            "  kept      for 24 h at least; publish or touch it to keep it longer"
+        );
     }
 
     #[test]
