@@ -245,3 +245,31 @@ async fn completions_and_config_speak() {
             .contains("Exit codes")
     );
 }
+
+#[tokio::test]
+async fn publishers_at_once_are_each_told_of_their_own_files() {
+    let foreshow = Foreshow::new().set("FORESHOW_RETENTION__KEEP_REVISIONS", 100);
+    let _up = foreshow.up().await;
+    for round in 0..4 {
+        let publishers = (0..4).map(|publisher| {
+            let page = format!("{publisher} in round {round}");
+            let dir = foreshow.folder().join(format!("site-{publisher}"));
+            write(&dir, "index.html", &page);
+            let dir = dir.to_str().expect("a readable path").to_owned();
+            let published = foreshow
+                .command(["publish", &dir, "--context", "race"])
+                .output();
+            tokio::spawn(async move { (page, published.await.expect("it runs")) })
+        });
+        for publisher in publishers.collect::<Vec<_>>() {
+            let (page, published) = publisher.await.expect("nobody panics");
+            // A newer revision may have won; whoever is told `ready` sees what it sent.
+            if published.status.success() {
+                let url = String::from_utf8(published.stdout).expect("a URL");
+                assert_eq!(fetch(url.trim()).await.text(), page);
+            } else {
+                assert_eq!(published.status.code(), Some(1), "{published:?}");
+            }
+        }
+    }
+}

@@ -40,14 +40,17 @@ impl Touch {
         let before = expiry(&key, recorded(client, &key).await?.as_ref())?;
         let event = events::enveloped(ContextEvent::Touched(ContextTouched { key: key.clone() }))?;
         events::publish(&*client.backends.broker, &event).await?;
-        let kept_until = prolonged(client, &key, before).await?;
-        if kept_until.is_none()
-            && matches!(
+        let mut kept_until = prolonged(client, &key, before).await?;
+        if kept_until.is_none() {
+            if matches!(
                 client.backends.broker.has_consumers(Queue::Deploy).await,
                 Ok(false)
-            )
-        {
-            client.tell_unattended(&Heard::Unattended);
+            ) {
+                client.tell_unattended(&Heard::Unattended);
+            } else {
+                // The worker is busy, or had nothing to add: until then it is kept in any case.
+                kept_until = Some(before);
+            }
         }
         let words = if global.json {
             json!({ "eventId": event.envelope.id, "expiresAt": kept_until }).to_string()

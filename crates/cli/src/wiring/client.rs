@@ -2,7 +2,10 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use foreshow_bundle::{BundleError, Collected};
-use foreshow_contract::{BundleRef, ContextKey, Revision, Sha256};
+use foreshow_contract::{
+    BundleRef, ContextKey, ContextUpdated, InstallationKey, Ordinal, ResultBody, ResultEvent,
+    Revision, Sha256,
+};
 use foreshow_runner::PreviewOrigin;
 
 use super::Backends;
@@ -12,6 +15,7 @@ use crate::config::Loaded;
 use crate::data_dir::{DataDir, gateway_addr};
 use crate::ending::Heard;
 use crate::failure::{Exit, Failure, OrFail as _};
+use crate::installation_key;
 use crate::interrupt::Interrupts;
 use crate::logging::{self, Audience};
 use crate::terminal::tell;
@@ -19,6 +23,7 @@ use crate::terminal::tell;
 /// What a command needs that asks for one thing and goes.
 pub(crate) struct Client {
     pub(crate) backends: Backends,
+    installation: InstallationKey,
     data_dir: PathBuf,
     port: u16,
     is_quiet: bool,
@@ -51,8 +56,10 @@ impl Client {
     pub(crate) async fn with(loaded: Loaded, global: &Global) -> Result<Self, Failure> {
         let dir = DataDir::prepare(loaded.data_dir())?;
         let backends = Backends::open(&loaded.config, &dir).await?;
+        let installation = installation_key::load(&loaded.config, &dir)?;
         Ok(Self {
             backends,
+            installation,
             data_dir: loaded.data_dir().to_owned(),
             port: loaded.config.listen.0.port(),
             is_quiet: global.quiet,
@@ -74,6 +81,28 @@ impl Client {
     /// Where previews of this data folder are reached, whether or not somebody serves them now.
     pub(crate) fn origin(&self) -> PreviewOrigin {
         PreviewOrigin::localhost(gateway_addr(&self.data_dir).map_or(self.port, |addr| addr.port()))
+    }
+
+    /// Whether a result tells of this very update, and not of another's that was given the same revision: results name
+    /// the revision alone, the store knows the request that it settled.
+    pub(crate) async fn is_end_of(
+        &self,
+        update: &ContextUpdated,
+        result: &ResultEvent,
+    ) -> Result<bool, Failure> {
+        match &result.body {
+            ResultBody::Ready(_) | ResultBody::Failed(_) => {}
+            // A rejection names its event; what is superseded is so whosever it was.
+            ResultBody::Rejected(_)
+            | ResultBody::Superseded(_)
+            | ResultBody::Removed(_)
+            | ResultBody::Building(_) => return Ok(true),
+        }
+        let ordinal = Ordinal::update(update.revision);
+        let settled = self.backends.store.outcome(&update.key, ordinal).await;
+        let settled = settled.or_fail(Exit::Environment)?;
+        let ours = update.request_digest(&self.installation);
+        Ok(settled.is_none_or(|settled| settled.digest == ours))
     }
 
     /// Says that nobody reads the queue.

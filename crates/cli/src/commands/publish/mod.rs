@@ -111,11 +111,19 @@ impl Publish {
                 answer(&if global.json { words.to_string() } else { id })?;
                 return Ok(Exit::Done);
             }
-            let revision = event.event.revision().unwrap_or(Revision::MAX);
-            let awaited = Awaited::known(&key, revision, EventKind::Update).sent_as(&event);
-            let result = hearing
-                .end_of(&awaited, |heard| follow(client, progress, &heard))
-                .await?;
+            let ContextEvent::Updated(update) = &event.event else {
+                unreachable!("it publishes updates")
+            };
+            let awaited = Awaited::known(&key, update.revision, EventKind::Update).sent_as(&event);
+            let result = loop {
+                let heard = hearing
+                    .end_of(&awaited, |heard| follow(client, progress, &heard))
+                    .await?;
+                if client.is_end_of(update, &heard).await? {
+                    break heard;
+                }
+                // Somebody else's, under the same revision: ours is about to be refused for that.
+            };
             if self.revision.is_some() || tried >= REVISIONS_TRIED || !is_conflict(&result) {
                 break result;
             }
