@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::retry::{Backoff, RetryOptions};
 
+/// No wait may be configured longer: a larger number is a mistake, and would overflow the clock.
+const LONGEST_SECONDS: u64 = 30 * 86_400;
+
 /// An option, or two together, that cannot be worked with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} {problem}")]
@@ -210,6 +213,22 @@ impl EngineOptions {
     /// # Errors
     /// Names the first key that cannot be worked with.
     pub fn check(&self) -> Result<(), OptionsError> {
+        let seconds = [
+            ("worker.drain_seconds", self.worker.drain_seconds),
+            ("lease.ttl_ms", self.lease.ttl_ms / 1_000),
+            ("wait.bound_seconds", self.wait.bound_seconds),
+            ("wait.park_ms", self.wait.park_ms / 1_000),
+            ("retry.max_ms", self.retry.max_ms / 1_000),
+            ("build.timeout_seconds", self.build.timeout_seconds),
+            ("build.poll_max_ms", self.build.poll_max_ms / 1_000),
+            ("probe.timeout_seconds", self.probe.timeout_seconds),
+        ];
+        if let Some((key, _)) = seconds
+            .into_iter()
+            .find(|(_, seconds)| *seconds > LONGEST_SECONDS)
+        {
+            return Err(OptionsError::new(key, "must be no more than 30 days"));
+        }
         if self.lease.renew_every_ms == 0 {
             return Err(OptionsError::new("lease.renew_every_ms", "must be above 0"));
         }
@@ -254,6 +273,13 @@ mod tests {
     #[test]
     fn the_defaults_are_sound() {
         EngineOptions::default().check().unwrap();
+    }
+
+    #[test]
+    fn a_wait_that_nobody_can_mean_is_refused() {
+        let mut options = EngineOptions::default();
+        options.build.timeout_seconds = u64::MAX;
+        assert_eq!(options.check().unwrap_err().key, "build.timeout_seconds");
     }
 
     #[test]

@@ -298,12 +298,17 @@ impl ContextRecord {
         if record.desired_digest != claim.digest {
             return ClaimAnswer::Conflict;
         }
+        let until = now.saturating_add(claim.ttl);
         if let Some(lease) = held {
-            if lease.owner == claim.owner {
-                // Granted before, and the answer was lost on its way.
-                return ClaimAnswer::Granted(record.fence);
+            if lease.owner != claim.owner {
+                return ClaimAnswer::Held(lease.until);
             }
-            return ClaimAnswer::Held(lease.until);
+            // Granted before, and the answer was lost on its way: the holder counts from this question.
+            record.lease = Some(HeldLease {
+                until: lease.until.max(until),
+                ..lease
+            });
+            return ClaimAnswer::Granted(record.fence);
         }
         record.fence = record.next_fence(now);
         record.lease = Some(HeldLease {
@@ -311,7 +316,7 @@ impl ContextRecord {
             ordinal: claim.ordinal,
             digest: claim.digest.clone(),
             since: now,
-            until: now.saturating_add(claim.ttl),
+            until,
         });
         ClaimAnswer::Granted(record.fence)
     }

@@ -179,6 +179,12 @@ fn a_grant_whose_answer_was_lost_is_granted_again() {
     let first = granted(record, update(1), "a", at(0));
     let again = granted(record, update(1), "a", at(1));
     assert_eq!(first, again);
+    let until = record.as_ref().and_then(|record| record.lease.clone());
+    assert_eq!(
+        until.map(|lease| lease.until),
+        Some(at(16)),
+        "and lasts from then"
+    );
 }
 
 #[test]
