@@ -22,7 +22,11 @@ fn start_child(folder: &Folder) -> Child {
         .unwrap()
 }
 
-/// Not a test but the other process: takes deliveries, acknowledges every third one, and keeps the others until it dies.
+/// How many deliveries the other process keeps before it goes quiet.
+const KEPT: usize = 12;
+
+/// Not a test but the other process: takes deliveries, acknowledges every third one, and keeps the others. With [`KEPT`] of
+/// them it stops and waits to be killed, so that nothing is acknowledged which it could not tell.
 #[tokio::test(flavor = "multi_thread")]
 async fn child() {
     let Some(dir) = std::env::var_os(ROLE) else {
@@ -33,12 +37,17 @@ async fn child() {
     let db = foreshow_sqlite::Database::open(&file, foreshow_sqlite::Options::default());
     let broker = open(db.await.unwrap(), dir.join("sessions")).await;
     let mut deliveries = broker.consume(Queue::Deploy, count(20)).await.unwrap();
+    let mut kept = 0;
     for n in 0.. {
+        if kept == KEPT {
+            std::future::pending::<()>().await;
+        }
         let delivery = deliveries.next().await.unwrap();
         let told = if n % 3 == 0 {
             broker.ack(&delivery.receipt).await.unwrap();
             format!("done {}", text(&delivery))
         } else {
+            kept += 1;
             format!("took {}", text(&delivery))
         };
         let mut out = std::io::stdout().lock();
@@ -58,7 +67,7 @@ fn run_and_kill(folder: &Folder) -> Vec<String> {
             done.push(name.to_owned());
         }
         taken += usize::from(line.starts_with("took "));
-        if taken == 12 {
+        if taken == KEPT {
             child.kill().unwrap();
         }
     }
