@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use foreshow_broker::embedded::EmbeddedBroker;
@@ -115,7 +115,8 @@ impl Publisher {
         let message = Message {
             routing_key: routing_key.to_owned(),
             content_type: Some(STRUCTURED_JSON.to_owned()),
-            headers: BTreeMap::new(),
+            message_type: None,
+            headers: foreshow_contract::Headers::new(),
             body: Bytes::copy_from_slice(body),
         };
         self.broker

@@ -1,11 +1,9 @@
 //! Context events out, as an upstream service would send them.
 
-use std::collections::BTreeMap;
-
 use anyhow::anyhow;
 use foreshow_contract::{
-    ContextEvent, ContextKey, Envelope, IncomingEvent, Revision, STRUCTURED_JSON, Timestamp,
-    encode, event_routing_key,
+    ContextEvent, ContextKey, Envelope, Headers, IncomingEvent, Revision, STRUCTURED_JSON,
+    Timestamp, encode, event_routing_key,
 };
 use foreshow_engine::{Broker, ContextRecord, Message};
 
@@ -36,7 +34,8 @@ pub(crate) async fn publish(broker: &dyn Broker, event: &IncomingEvent) -> Resul
     let message = Message {
         routing_key: event_routing_key(event.event.kind(), &event.event.key().tenant),
         content_type: Some(STRUCTURED_JSON.to_owned()),
-        headers: BTreeMap::new(),
+        message_type: None,
+        headers: Headers::new(),
         body: encode(event).into(),
     };
     broker
@@ -160,6 +159,12 @@ mod tests {
         let (first, second) = (touch(), touch());
         assert_ne!(first.envelope.id, second.envelope.id);
         assert_eq!(first.envelope.source, SOURCE);
-        assert!(foreshow_contract::decode(Some(STRUCTURED_JSON), &encode(&first)).is_ok());
+        assert!(
+            foreshow_contract::decode(foreshow_contract::RawMessage::structured(
+                Some(STRUCTURED_JSON),
+                &encode(&first)
+            ))
+            .is_ok()
+        );
     }
 }

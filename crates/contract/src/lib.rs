@@ -17,6 +17,7 @@ mod digest;
 mod escape;
 mod event;
 mod event_time;
+mod headers;
 mod label;
 mod names;
 mod opaque;
@@ -29,13 +30,14 @@ mod settings;
 mod time;
 mod wire;
 
-pub use cloudevents::{MAX_EVENT_BYTES, STRUCTURED_JSON, decode, encode};
+pub use cloudevents::{MAX_EVENT_BYTES, RawMessage, STRUCTURED_JSON, decode, encode};
 pub use content::{BundleRef, Content, ContentError, Encoding, InlineFile};
 pub use digest::{DigestError, Hex32, Sha256};
 pub use escape::{escape, unescape};
 pub use event::{
     ContextEnded, ContextEvent, ContextTouched, ContextUpdated, Envelope, IncomingEvent,
 };
+pub use headers::{HeaderValue, Headers};
 pub use label::{HostLabel, InstallationKey, InstallationKeyError, LabelError};
 pub use names::{ContextId, ContextKey, NameError, TenantId};
 pub use opaque::{DeploymentId, FailureCode, ProviderName};

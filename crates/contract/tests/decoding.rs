@@ -5,8 +5,9 @@
 )]
 
 use foreshow_contract::{
-    ContextKey, Envelope, EventKind, MAX_EVENT_BYTES, OrdinalKind, RejectionCode, RemovalReason,
-    Removed, ResultBody, ResultEvent, Revision, Superseded, Timestamp, Winner, decode,
+    ContextKey, Envelope, EventKind, MAX_EVENT_BYTES, OrdinalKind, RawMessage, RejectionCode,
+    RemovalReason, Removed, ResultBody, ResultEvent, Revision, Superseded, Timestamp, Winner,
+    decode,
 };
 use serde_json::{Value, json};
 
@@ -18,13 +19,17 @@ fn update() -> Value {
     })
 }
 
+fn plain(body: &[u8]) -> RawMessage<'_> {
+    RawMessage::structured(None, body)
+}
+
 fn rejection_of(event: &Value) -> foreshow_contract::Rejection {
-    *decode(None, event.to_string().as_bytes()).unwrap_err()
+    *decode(plain(event.to_string().as_bytes())).unwrap_err()
 }
 
 #[test]
 fn an_event_over_the_limit_is_refused_unread() {
-    let rejection = decode(None, &vec![b' '; MAX_EVENT_BYTES + 1]).unwrap_err();
+    let rejection = decode(plain(&vec![b' '; MAX_EVENT_BYTES + 1])).unwrap_err();
     assert_eq!(rejection.code, RejectionCode::TooLarge);
     assert!(
         rejection.message.contains("bundle"),
@@ -33,12 +38,12 @@ fn an_event_over_the_limit_is_refused_unread() {
 
     let mut body = update().to_string().into_bytes();
     body.resize(MAX_EVENT_BYTES, b' ');
-    assert!(decode(None, &body).is_ok(), "the limit itself still fits");
+    assert!(decode(plain(&body)).is_ok(), "the limit itself still fits");
 }
 
 #[test]
 fn malformed_json_is_told_by_line_and_column() {
-    let rejection = decode(None, b"{\n  \"specversion\": 1.0.0\n}").unwrap_err();
+    let rejection = decode(plain(b"{\n  \"specversion\": 1.0.0\n}")).unwrap_err();
     assert_eq!(rejection.code, RejectionCode::MalformedJson);
     assert!(
         rejection.message.contains("line 2 column 21"),
@@ -48,7 +53,7 @@ fn malformed_json_is_told_by_line_and_column() {
 
 #[test]
 fn nesting_without_end_is_refused_not_followed() {
-    let rejection = decode(None, "[".repeat(1_000_000).as_bytes()).unwrap_err();
+    let rejection = decode(plain("[".repeat(1_000_000).as_bytes())).unwrap_err();
     assert_eq!(rejection.code, RejectionCode::MalformedJson);
 }
 

@@ -7,7 +7,7 @@
 mod generators;
 
 use foreshow_contract::{
-    ContextEvent, Envelope, IncomingEvent, InstallationKey, RESULT_SOURCE, ResultEvent,
+    ContextEvent, Envelope, IncomingEvent, InstallationKey, RESULT_SOURCE, RawMessage, ResultEvent,
     STRUCTURED_JSON, decode, encode, schema,
 };
 use generators::{body, envelope, event, timestamp, trace};
@@ -19,7 +19,7 @@ proptest! {
     #[test]
     fn an_event_is_read_as_it_was_written(envelope in envelope(), event in event()) {
         let incoming = IncomingEvent { envelope, event };
-        prop_assert_eq!(decode(Some(STRUCTURED_JSON), &encode(&incoming)).unwrap(), incoming);
+        prop_assert_eq!(decode(RawMessage::structured(Some(STRUCTURED_JSON), &encode(&incoming))).unwrap(), incoming);
     }
 
     #[test]
@@ -45,7 +45,7 @@ proptest! {
 
     #[test]
     fn decoding_never_panics(body in vec(any::<u8>(), 0..200), content_type in option::of(".{0,40}")) {
-        prop_assert!(decode(content_type.as_deref(), &body).is_err());
+        prop_assert!(decode(RawMessage::structured(content_type.as_deref(), &body)).is_err());
     }
 
     #[test]
@@ -53,7 +53,7 @@ proptest! {
         let mut body = encode(&IncomingEvent { envelope: Envelope::new("1", "/test"), event });
         let at = at.index(body.len());
         body[at] = byte;
-        drop(decode(None, &body));
+        drop(decode(RawMessage::structured(None, &body)));
     }
 
     #[test]
@@ -62,7 +62,7 @@ proptest! {
         let secret = InstallationKey::try_from_slice(&[3; 32]).unwrap();
         let digest = update.request_digest(&secret);
         let incoming = IncomingEvent { envelope, event: ContextEvent::Updated(update) };
-        let ContextEvent::Updated(again) = decode(None, &encode(&incoming)).unwrap().event else { unreachable!() };
+        let ContextEvent::Updated(again) = decode(RawMessage::structured(None, &encode(&incoming))).unwrap().event else { unreachable!() };
         prop_assert_eq!(again.request_digest(&secret), digest);
     }
 }

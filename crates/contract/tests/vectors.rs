@@ -6,8 +6,8 @@
 
 use foreshow_contract::{
     Content, ContextEvent, ContextId, ContextKey, EventKind, InstallationKey, OutcomeKind,
-    OutcomeMark, RejectedEvent, RemovalReason, ResultEvent, Revision, Sha256, TenantId, decode,
-    encode, escape, event_routing_key, rejected_id, result_id, routing_key, unescape,
+    OutcomeMark, RawMessage, RejectedEvent, RemovalReason, ResultEvent, Revision, Sha256, TenantId,
+    decode, encode, escape, event_routing_key, rejected_id, result_id, routing_key, unescape,
 };
 use serde_json::Value;
 
@@ -136,10 +136,10 @@ fn accepted_events_are_read_as_published() {
     let vectors = vectors(include_str!("../vectors/envelopes.json"));
     for case in cases(&vectors, "accepted") {
         let (name, expect) = (text(case, "name"), &case["expect"]);
-        let incoming = decode(
+        let incoming = decode(RawMessage::structured(
             case["contentType"].as_str(),
             case["event"].to_string().as_bytes(),
-        )
+        ))
         .unwrap_or_else(|rejection| panic!("{name}: {rejection}"));
         assert_eq!(incoming.event.kind().word(), text(expect, "kind"), "{name}");
         assert_eq!(*incoming.event.key(), key(expect), "{name}");
@@ -178,7 +178,11 @@ fn accepted_events_are_read_as_published() {
                 "{name}"
             );
         }
-        let again = decode(Some(foreshow_contract::STRUCTURED_JSON), &encode(&incoming)).unwrap();
+        let again = decode(RawMessage::structured(
+            Some(foreshow_contract::STRUCTURED_JSON),
+            &encode(&incoming),
+        ))
+        .unwrap();
         assert_eq!(again, incoming, "{name}");
     }
 }
@@ -191,9 +195,12 @@ fn refused_events_are_refused_as_published() {
         let body = case["body"]
             .as_str()
             .map_or_else(|| case["event"].to_string(), str::to_owned);
-        let rejection = decode(case["contentType"].as_str(), body.as_bytes())
-            .map(|_| panic!("{name} was accepted"))
-            .unwrap_err();
+        let rejection = decode(RawMessage::structured(
+            case["contentType"].as_str(),
+            body.as_bytes(),
+        ))
+        .map(|_| panic!("{name} was accepted"))
+        .unwrap_err();
         assert_eq!(
             rejection.code.as_str(),
             text(case, "code"),

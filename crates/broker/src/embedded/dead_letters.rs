@@ -39,7 +39,7 @@ pub(super) fn newest(
 ) -> Result<Vec<DeadLetter>, DatabaseError> {
     let mut letters = connection.prepare_cached(
         "SELECT dead_letters.id, queue, attempt, history, code, reason, died_at, accepted_at,
-             routing_key, content_type, headers, body
+             routing_key, content_type, message_type, headers, body
          FROM dead_letters JOIN payloads ON payloads.id = dead_letters.payload
          ORDER BY dead_letters.id DESC LIMIT ?1",
     )?;

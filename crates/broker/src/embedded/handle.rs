@@ -194,4 +194,16 @@ impl Broker for EmbeddedBroker {
         .await
         .map_err(unavailable(LOOK))
     }
+
+    async fn ping(&self) -> Result<(), BrokerError> {
+        self.inner
+            .db
+            .read(|connection| {
+                connection
+                    .query_row("SELECT count(*) FROM sessions", [], |_| Ok(()))
+                    .map_err(foreshow_sqlite::DatabaseError::from)
+            })
+            .await
+            .map_err(unavailable("answer"))
+    }
 }

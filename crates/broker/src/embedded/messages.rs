@@ -8,7 +8,6 @@
 //! meanwhile gone to somebody else names no row, and the move does nothing: no ack of another's delivery, no second copy.
 
 use std::{
-    collections::BTreeMap,
     collections::HashSet,
     num::NonZeroU32,
     sync::atomic::{AtomicU64, Ordering},
@@ -43,11 +42,13 @@ pub(super) fn publish(
     now: Timestamp,
 ) -> Result<(), DatabaseError> {
     tx.prepare_cached(
-        "INSERT INTO payloads (routing_key, content_type, headers, body, accepted_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO payloads (routing_key, content_type, message_type, headers, body, accepted_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
     .execute((
         &message.routing_key,
         &message.content_type,
+        &message.message_type,
         json(&message.headers),
         &message.body[..],
         now.as_micros(),
@@ -74,7 +75,8 @@ pub(super) fn claim(
     let mut taken = Vec::new();
     {
         let mut ready = tx.prepare_cached(
-            "SELECT messages.id, attempt, history, routing_key, content_type, headers, body, accepted_at, redelivered
+            "SELECT messages.id, attempt, history, routing_key, content_type, message_type, headers, body,
+                 accepted_at, redelivered
              FROM messages CROSS JOIN payloads ON payloads.id = messages.id
              WHERE queue = ?1 AND session IS NULL AND due_at IS NULL
              ORDER BY position, messages.id LIMIT ?2",
@@ -115,19 +117,24 @@ fn delivery(row: &Row<'_>, queue: Queue, receipt: Receipt) -> Result<Delivery, D
         queue,
         attempt: attempt(row.get(1)?),
         history: read_json(&row.get::<_, String>(2)?, "history", id),
-        accepted_at: Timestamp::from_micros(row.get(7)?),
-        redelivered: row.get(8)?,
+        accepted_at: Timestamp::from_micros(row.get(8)?),
+        redelivered: row.get(9)?,
         receipt,
     })
 }
 
-/// Reads a payload from four columns of a row: routing key, content type, headers, body.
+/// Reads a payload from five columns of a row: routing key, content type, message type, headers, body.
 pub(super) fn payload(row: &Row<'_>, from: usize, id: i64) -> Result<Message, DatabaseError> {
     Ok(Message {
         routing_key: row.get(from)?,
         content_type: row.get(from + 1)?,
-        headers: read_json::<BTreeMap<_, _>>(&row.get::<_, String>(from + 2)?, "headers", id),
-        body: Bytes::from(row.get::<_, Vec<u8>>(from + 3)?),
+        message_type: row.get(from + 2)?,
+        headers: read_json::<foreshow_contract::Headers>(
+            &row.get::<_, String>(from + 3)?,
+            "headers",
+            id,
+        ),
+        body: Bytes::from(row.get::<_, Vec<u8>>(from + 4)?),
     })
 }
 

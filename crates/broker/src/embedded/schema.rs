@@ -73,6 +73,8 @@ CREATE TABLE consumers (
     queue TEXT NOT NULL,
     PRIMARY KEY (session, consumer)
 ) STRICT, WITHOUT ROWID;
+", "
+ALTER TABLE payloads ADD COLUMN message_type TEXT;
 "];
 
 pub(super) async fn apply(db: &Database) -> Result<(), DatabaseError> {

@@ -1,16 +1,13 @@
 //! Adapters under test, and what tests are written with.
 
-use std::{
-    collections::BTreeMap, future::Future, num::NonZeroU32, path::PathBuf, sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use foreshow_broker::embedded::EmbeddedBroker;
 use foreshow_contract::{
-    AttemptReport, ContextKey, EventKind, FailureCode, RemovalReason, Removed, ResultBody,
-    ResultEvent, Revision, Timestamp,
+    AttemptReport, ContextKey, EventKind, FailureCode, HeaderValue, Headers, RemovalReason,
+    Removed, ResultBody, ResultEvent, Revision, Timestamp,
 };
 use foreshow_engine::{
     Broker, Clock, DeadLetterReason, Deliveries, Delivery, Message,
@@ -131,7 +128,18 @@ fn message(routing_key: &str, text: &str) -> Message {
     Message {
         routing_key: routing_key.to_owned(),
         content_type: Some("application/cloudevents+json".to_owned()),
-        headers: BTreeMap::from([("traceparent".to_owned(), format!("00-{text}"))]),
+        message_type: Some("update".to_owned()),
+        headers: Headers::from([
+            ("traceparent".to_owned(), format!("00-{text}").into()),
+            ("count".to_owned(), HeaderValue::Integer(-7)),
+            ("fine".to_owned(), HeaderValue::Boolean(true)),
+            (
+                "at".to_owned(),
+                HeaderValue::Timestamp {
+                    timestamp: 1_790_000_000,
+                },
+            ),
+        ]),
         body: Bytes::copy_from_slice(text.as_bytes()),
     }
 }

@@ -14,7 +14,9 @@ use serde_json::Value;
 pub use encode::encode;
 
 use crate::rejection::{Refusal, clip};
-use crate::{EventKind, IncomingEvent, RejectedEvent, Rejection, RejectionCode, Revision, Sha256};
+use crate::{
+    EventKind, Headers, IncomingEvent, RejectedEvent, Rejection, RejectionCode, Revision, Sha256,
+};
 
 /// The most bytes an encoded event may have: 8 MiB, half of what brokers refuse by default (16 MiB since RabbitMQ 4.0).
 pub const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
@@ -22,14 +24,42 @@ pub const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
 /// The content type of structured CloudEvents in JSON, which [`encode`] writes.
 pub const STRUCTURED_JSON: &str = "application/cloudevents+json";
 
-/// Reads a context event in structured mode.
-///
-/// `content_type` is the message's: `application/cloudevents+json`, in any case and with any parameters. Plain
-/// `application/json`, or none at all, is taken too where the body is an envelope.
+/// A message as it came from a broker, in either mode.
+#[derive(Clone, Copy, Debug)]
+pub struct RawMessage<'a> {
+    /// The property `content-type`: `application/cloudevents+json`, in any case and with any parameters, is structured
+    /// mode. Plain `application/json`, or none at all, is taken too where the body is an envelope.
+    pub content_type: Option<&'a str>,
+    /// The property `type`. RabbitMQ sets `amqp-1.0` where the body is still encoded as an AMQP 1.0 section.
+    pub message_type: Option<&'a str>,
+    /// The headers, which hold the attributes in binary mode.
+    pub headers: &'a Headers,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+static NO_HEADERS: Headers = Headers::new();
+
+impl<'a> RawMessage<'a> {
+    /// A message with a body and no headers: structured mode.
+    pub fn structured(content_type: Option<&'a str>, body: &'a [u8]) -> Self {
+        Self {
+            content_type,
+            message_type: None,
+            headers: &NO_HEADERS,
+            body,
+        }
+    }
+}
+
+/// Reads a context event.
 ///
 /// # Errors
 /// A [`Rejection`] with a stable code, the place, and whatever could be read nevertheless.
-pub fn decode(content_type: Option<&str>, body: &[u8]) -> Result<IncomingEvent, Box<Rejection>> {
+pub fn decode(message: RawMessage<'_>) -> Result<IncomingEvent, Box<Rejection>> {
+    let RawMessage {
+        content_type, body, ..
+    } = message;
     let unread = |refusal: Refusal| {
         refusal.about(RejectedEvent {
             body_digest: digest(body),

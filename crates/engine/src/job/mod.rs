@@ -62,8 +62,7 @@ enum Wish<'a> {
 impl Job {
     /// Does the job. On [`ShuttingDown`] the delivery was given back, or will be once its consumer is gone.
     pub(crate) async fn run(&self) -> Result<(), ShuttingDown> {
-        let content_type = self.delivery.message.content_type.as_deref();
-        let incoming = match foreshow_contract::decode(content_type, &self.delivery.message.body) {
+        let incoming = match foreshow_contract::decode(self.delivery.message.raw()) {
             Ok(incoming) => incoming,
             Err(rejection) => return self.reject(&rejection).await,
         };
@@ -87,10 +86,7 @@ impl Job {
             Failure::Retryable { after: None },
             format!("the worker's own code panicked on this event: {panic}; please report it"),
         );
-        let Ok(incoming) = foreshow_contract::decode(
-            self.delivery.message.content_type.as_deref(),
-            &self.delivery.message.body,
-        ) else {
+        let Ok(incoming) = foreshow_contract::decode(self.delivery.message.raw()) else {
             let reason = DeadLetterReason {
                 code: crate::code::INTERNAL.to_owned(),
                 message: trouble.message.clone(),

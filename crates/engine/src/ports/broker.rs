@@ -1,8 +1,10 @@
-use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use foreshow_contract::{AttemptReport, ContextId, OutcomeKind, ResultEvent, TenantId, Timestamp};
+use foreshow_contract::{
+    AttemptReport, ContextId, Headers, OutcomeKind, RawMessage, ResultEvent, TenantId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 /// Carries context events to the workers and results to whoever listens.
@@ -54,6 +56,10 @@ pub trait Broker: Send + Sync + 'static {
 
     /// Whether anybody consumes `queue` right now, so that a publisher can say that nobody does.
     async fn has_consumers(&self, queue: Queue) -> Result<bool, BrokerError>;
+
+    /// Whether the broker answers now, and would take what is published. Fails within seconds; it does not wait for a
+    /// broker that is away.
+    async fn ping(&self) -> Result<(), BrokerError>;
 }
 
 /// The deliveries of one consumer.
@@ -84,6 +90,18 @@ pub enum Queue {
     Deploy,
     /// Ends, which never wait behind deploys.
     Cleanup,
+}
+
+impl Message {
+    /// The message, as the contract reads it.
+    pub fn raw(&self) -> RawMessage<'_> {
+        RawMessage {
+            content_type: self.content_type.as_deref(),
+            message_type: self.message_type.as_deref(),
+            headers: &self.headers,
+            body: &self.body,
+        }
+    }
 }
 
 impl Queue {
@@ -127,8 +145,10 @@ pub struct Message {
     pub routing_key: String,
     /// The content type, e.g. `application/cloudevents+json`.
     pub content_type: Option<String>,
-    /// Scalar headers.
-    pub headers: BTreeMap<String, String>,
+    /// The property `type`, which tells of a body that is still encoded for AMQP 1.0.
+    pub message_type: Option<String>,
+    /// The headers, without those that the adapter itself adds on the way.
+    pub headers: Headers,
     /// The body. It may hold env values: never log it.
     pub body: Bytes,
 }

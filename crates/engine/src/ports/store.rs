@@ -106,6 +106,10 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<HistoryEntry>, StoreError>;
 
+    /// The store's clock, which all deadlines in it go by. Fails within seconds; it does not wait for a store that is
+    /// away.
+    async fn now(&self) -> Result<Timestamp, StoreError>;
+
     /// Watches a context for changes that a waiter cares about: a release, a newer acceptance.
     ///
     /// Take the watch *before* asking the store, so that no change falls between the answer and the wait.

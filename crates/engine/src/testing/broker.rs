@@ -234,6 +234,10 @@ impl Broker for MemoryBroker {
             .get(&queue)
             .is_some_and(|consumers| *consumers > 0))
     }
+
+    async fn ping(&self) -> Result<(), BrokerError> {
+        self.ask("answer").map(drop)
+    }
 }
 
 struct Consumer {

@@ -372,6 +372,10 @@ impl Store for MemoryStore {
         Ok(of_key.take(limit as usize).cloned().collect())
     }
 
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        self.ask("tell the time").map(|_| self.clock.now())
+    }
+
     fn watch(&self, key: &ContextKey) -> Box<dyn Watch> {
         Box::new(self.board.watch(key))
     }

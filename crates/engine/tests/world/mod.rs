@@ -193,7 +193,8 @@ impl World {
         let message = Message {
             routing_key: routing_key.to_owned(),
             content_type: Some(STRUCTURED_JSON.to_owned()),
-            headers: std::collections::BTreeMap::new(),
+            message_type: None,
+            headers: foreshow_contract::Headers::new(),
             body: Bytes::copy_from_slice(body),
         };
         self.broker.publish_event(message).await.unwrap();

@@ -1,0 +1,1 @@
+//! What every adapter of the ports Broker and Store must keep, as claims that its tests run.
