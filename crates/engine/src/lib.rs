@@ -11,6 +11,7 @@
 //! | [`job`] | one delivery, from claim to acknowledgement |
 //! | [`lease`] | keeping the right to change a context |
 //! | [`worker`] | many jobs at once, and how they stop |
+//! | [`vitals`], [`observe`] | whether a worker gets on, and what it counts |
 //! | [`retry`], [`failure`] | what may go wrong, and what follows |
 //! | [`outcome`] | how an event ended, and the results that say so |
 
@@ -18,6 +19,7 @@ pub mod failure;
 pub mod job;
 pub mod lease;
 pub mod notices;
+pub mod observe;
 pub mod options;
 pub mod outcome;
 pub mod ports;
@@ -25,6 +27,7 @@ pub mod record;
 pub mod retry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod vitals;
 pub mod worker;
 
 pub use failure::{Failure, code};
@@ -45,4 +48,5 @@ pub use record::{
     RecordedDeployment, Recording, SettledOutcome,
 };
 pub use retry::{Backoff, RetryOptions};
+pub use vitals::Vitals;
 pub use worker::{Drained, Engine, EngineParts, ShuttingDown, Worker};

@@ -64,6 +64,10 @@ pub struct WorkerOptions {
     pub prefetch: NonZeroU32,
     /// How long a shutdown waits for calls that are under way, in seconds. Default 25 (Kubernetes kills after 30).
     pub drain_seconds: u64,
+    /// How long a delivery is held at most, waiting or building, in seconds. Default 1,200. Then it is parked, and whoever gets
+    /// it next adopts its build. It must stay well below the broker's consumer timeout (RabbitMQ: 30 minutes unless
+    /// configured), which would close the channel with everything on it.
+    pub hold_seconds: u64,
 }
 
 impl Default for WorkerOptions {
@@ -72,6 +76,7 @@ impl Default for WorkerOptions {
             concurrency: NonZeroUsize::new(32).expect("32 is not 0"),
             prefetch: NonZeroU32::new(128).expect("128 is not 0"),
             drain_seconds: 25,
+            hold_seconds: 1_200,
         }
     }
 }
@@ -215,6 +220,7 @@ impl EngineOptions {
     pub fn check(&self) -> Result<(), OptionsError> {
         let seconds = [
             ("worker.drain_seconds", self.worker.drain_seconds),
+            ("worker.hold_seconds", self.worker.hold_seconds),
             ("lease.ttl_ms", self.lease.ttl_ms / 1_000),
             ("wait.bound_seconds", self.wait.bound_seconds),
             ("wait.park_ms", self.wait.park_ms / 1_000),
@@ -228,6 +234,12 @@ impl EngineOptions {
             .find(|(_, seconds)| *seconds > LONGEST_SECONDS)
         {
             return Err(OptionsError::new(key, "must be no more than 30 days"));
+        }
+        if self.worker.hold_seconds == 0 {
+            return Err(OptionsError::new(
+                "worker.hold_seconds",
+                "must be above 0, or no delivery is ever worked on",
+            ));
         }
         if self.lease.renew_every_ms == 0 {
             return Err(OptionsError::new("lease.renew_every_ms", "must be above 0"));

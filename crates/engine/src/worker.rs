@@ -17,13 +17,17 @@ use std::{
 
 use foreshow_contract::{InstallationKey, ProviderName, Timestamp};
 use futures_util::FutureExt;
-use tokio::{sync::Semaphore, task::JoinSet, time::sleep};
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
     Broker, Bundles, Clock, Deliveries, Delivery, EngineOptions, OptionsError, Provider, Queue,
-    Store, job::Job, record::Owner,
+    Store, job::Job, observe, record::Owner, vitals::Vitals,
 };
 
 /// The worker stops: what it holds goes back to the broker.
@@ -60,6 +64,7 @@ struct Inner {
     rng: Mutex<fastrand::Rng>,
     /// Whether the last call that had to succeed did; so that a state is logged when it changes, not at every try.
     troubled: AtomicBool,
+    vitals: Vitals,
 }
 
 impl Engine {
@@ -72,7 +77,13 @@ impl Engine {
             parts,
             rng,
             troubled: AtomicBool::new(false),
+            vitals: Vitals::new(),
         })))
+    }
+
+    /// Whether its workers get on.
+    pub fn vitals(&self) -> &Vitals {
+        &self.0.vitals
     }
 
     pub(crate) fn broker(&self) -> &dyn Broker {
@@ -147,6 +158,7 @@ impl Engine {
                     return Ok(answer);
                 }
                 Err(error) => {
+                    observe::waits_for_backend();
                     if !self.0.troubled.swap(true, Ordering::Relaxed) {
                         warn!(
                             error = &error as &dyn std::error::Error,
@@ -201,7 +213,14 @@ impl Worker {
                 jobs: JoinSet::new(),
                 shutdown: shutdown.clone(),
             };
-            consumers.spawn(consumer.run());
+            // In the consumer's own task: where that is stuck, the beat stops too.
+            let beat = self.engine.vitals().clone();
+            consumers.spawn(async move {
+                tokio::select! {
+                    cut_off = consumer.run() => cut_off,
+                    never = beat.keep_beating(queue) => match never {},
+                }
+            });
         }
         match consumers.join_all().await.into_iter().sum() {
             0 => Drained::Cleanly,
@@ -288,8 +307,12 @@ impl Consumer {
             delivery,
             slots: Arc::clone(&self.slots),
             shutdown: self.shutdown.clone(),
+            hold_until: Instant::now()
+                + Duration::from_secs(self.engine.options().worker.hold_seconds),
         };
+        let running = self.engine.vitals().job_started(self.queue);
         let run = async move {
+            let _running = running;
             let Err(panic) = AssertUnwindSafe(job.run()).catch_unwind().await else {
                 return;
             };

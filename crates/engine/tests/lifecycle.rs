@@ -448,3 +448,26 @@ async fn no_provider_for_the_app_is_a_failure_that_says_so() {
     );
     world.finish().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_build_that_outlasts_the_brokers_patience_is_parked_and_adopted() {
+    let world = World::with(|options| {
+        options.worker.hold_seconds = 60;
+        options.build.timeout_seconds = 600;
+    });
+    world.provider.set_build(FakeBuild::Ready(secs(200)));
+    world.publish(update("ctx-42", 1)).await;
+    world.settle().await;
+    let ready = world.ends("ctx-42", "ready");
+    let foreshow_contract::ResultBody::Ready(ready) = &ready[0].body else {
+        panic!()
+    };
+    assert_eq!(ready.attempts, 1, "parking is no attempt");
+    assert_eq!(world.provider.deployments().len(), 1);
+    assert!(
+        world.broker.longest_held() <= secs(61),
+        "a delivery was out for {:?}",
+        world.broker.longest_held()
+    );
+    world.finish().await;
+}

@@ -3,11 +3,12 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use foreshow_contract::{Content, ContextEvent, FailureCode, FailureReport, OrdinalKind};
+use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
 
 use super::{Job, results, stop::Trouble};
 use crate::{
-    DeadLetterReason, Delay, Delivery, Outcome,
+    DeadLetterReason, Delay, Delivery, Outcome, observe,
     outcome::{Subject, with_attempt},
     ports::QuotaMember,
     retry::{self, Next},
@@ -29,6 +30,7 @@ impl Job {
                 self.engine.broker().publish_results(&results)
             })
             .await?;
+        observe::ended(outcome);
         if let ContextEvent::Updated(update) = event {
             let build = QuotaMember::Build(subject.key.clone(), subject.ordinal.revision);
             if may_be_admitted {
@@ -150,6 +152,28 @@ impl Job {
                 self.engine.broker().ack(&self.delivery.receipt)
             })
             .await
+    }
+
+    /// Returns when the delivery is to be let go of: the worker stops, or holds it for too long already.
+    pub(super) async fn must_let_go(&self) {
+        tokio::select! {
+            () = self.shutdown.cancelled() => {}
+            () = sleep_until(self.hold_until) => {}
+        }
+    }
+
+    /// Gives the delivery back at shutdown; else parks it for a moment, which uses up no attempt: the broker would take
+    /// away what is held for too long, and count that as this consumer's fault.
+    pub(super) async fn let_go(&self) -> Result<(), ShuttingDown> {
+        if self.shutdown.is_cancelled() {
+            return self.give_back().await;
+        }
+        debug!(
+            "held for {} s, and parked before the broker takes it away",
+            self.engine.options().worker.hold_seconds
+        );
+        let park = Duration::from_millis(self.engine.options().wait.park_ms);
+        self.delay(park, self.delivery.attempt, None).await
     }
 
     /// Gives the delivery back. Where that fails, it comes back once this consumer is gone.

@@ -437,7 +437,7 @@ impl<'a> Deploy<'a> {
             tokio::select! {
                 () = sleep(interval) => {}
                 () = self.keeper.news() => {}
-                () = self.job.shutdown.cancelled() => return Err(Stop::ShuttingDown),
+                () = self.job.must_let_go() => return Err(Stop::HandOver),
             }
             interval = interval.mul_f64(1.5).min(poll_max);
             state = match provider.status(&deployment.id).await {

@@ -175,7 +175,7 @@ impl Deploy<'_> {
             debug!(deployment.id = %deployment.id, "not reachable yet: {seen}");
             tokio::select! {
                 () = sleep(interval) => {}
-                () = self.job.shutdown.cancelled() => return Err(Stop::ShuttingDown),
+                () = self.job.must_let_go() => return Err(Stop::HandOver),
             }
             interval = (interval * 2).min(longest);
         }

@@ -37,6 +37,7 @@ use crate::{
     Claim, Claimed, ContextRecord, DeadLetterReason, Delivery, Failure, Outcome, Settlement,
     Settling, StoreError,
     lease::{Keeper, LeaseLost},
+    observe,
     outcome::Subject,
     ports::QuotaMember,
     retry::Next,
@@ -49,6 +50,8 @@ pub(crate) struct Job {
     pub(crate) delivery: Delivery,
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
+    /// When the delivery is let go of, well before the broker would take it away.
+    pub(crate) hold_until: Instant,
 }
 
 /// What a delivery asks for.
@@ -133,7 +136,7 @@ impl Job {
         loop {
             let slot = tokio::select! {
                 slot = self.slots.acquire() => slot.expect("the slots are never closed"),
-                () = self.shutdown.cancelled() => return self.give_back().await,
+                () = self.must_let_go() => return self.let_go().await,
             };
             claim.owner = self.engine.new_owner();
             let ask = || async {
@@ -143,6 +146,7 @@ impl Job {
                 Ok::<_, StoreError>((asked_at, claimed))
             };
             let (asked_at, claimed) = self.engine.insist(&self.shutdown, ask).await?;
+            observe::claimed(&claimed);
             match claimed {
                 Claimed::Finished(settled) => {
                     debug!(context.id = %subject.key, "{} had ended before; saying so again", subject.ordinal);
@@ -169,7 +173,7 @@ impl Job {
                         // A moment after the lease's end, so that the question does not come just before it.
                         () = sleep(left + Duration::from_millis(5)) => {}
                         () = sleep_until(give_up_at) => {}
-                        () = self.shutdown.cancelled() => return self.give_back().await,
+                        () = self.must_let_go() => return self.let_go().await,
                     }
                 }
                 Claimed::Granted { lease, record } => {
@@ -187,10 +191,13 @@ impl Job {
                             return self.conclude(subject, event, &outcome, true).await;
                         }
                         Worked::HandedOn => return Ok(()),
-                        Worked::LeaseLost => warn!(
-                            context.id = %subject.key,
-                            "the lease of {} was lost; claiming again", subject.ordinal
-                        ),
+                        Worked::LeaseLost => {
+                            observe::lease_lost();
+                            warn!(
+                                context.id = %subject.key,
+                                "the lease of {} was lost; claiming again", subject.ordinal
+                            );
+                        }
                     }
                 }
             }
@@ -224,17 +231,18 @@ impl Job {
                 kept: Vec::new(),
             },
             Err(Stop::LeaseLost) => return Ok(Worked::LeaseLost),
-            Err(Stop::ShuttingDown) => {
+            Err(Stop::HandOver) => {
                 let lease = keeper.finish();
                 if let Err(error) = store.release(&lease).await {
                     warn!(context.id = %lease.key, error = &error as &dyn std::error::Error,
                         "the lease was not released; it runs out by itself");
                 }
                 info!(context.id = %lease.key, "{} is handed over, its build still running", subject.ordinal);
-                return self.give_back().await.map(|()| Worked::HandedOn);
+                return self.let_go().await.map(|()| Worked::HandedOn);
             }
             Err(Stop::Failed(trouble)) => match self.next(&trouble, subject.ordinal.kind) {
                 Next::Again { after, attempt } => {
+                    observe::tried_again(&trouble.failure);
                     warn!(
                         context.id = %subject.key,
                         after_ms = after.as_millis(),

@@ -4,7 +4,7 @@ use foreshow_contract::{RejectedEvent, Rejection, RejectionCode};
 use tracing::warn;
 
 use super::{Job, results};
-use crate::{DeadLetterReason, outcome::Subject, worker::ShuttingDown};
+use crate::{DeadLetterReason, observe, outcome::Subject, worker::ShuttingDown};
 
 impl Job {
     /// Publishes `event.rejected` and keeps the message as a dead letter.
@@ -16,6 +16,7 @@ impl Job {
                 self.engine.broker().publish_results(&results)
             })
             .await?;
+        observe::rejected();
         let reason = DeadLetterReason {
             code: rejection.code.to_string(),
             message: rejection.message.clone(),

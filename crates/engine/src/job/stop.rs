@@ -11,8 +11,8 @@ use crate::{Failure, ProviderError, lease::LeaseLost, worker::ShuttingDown};
 pub(super) enum Stop {
     /// Claim again.
     LeaseLost,
-    /// Hand over to another replica.
-    ShuttingDown,
+    /// Let go of it, its build still running: another replica goes on, or this one later.
+    HandOver,
     /// Something newer won.
     Superseded(Ordinal),
     /// It failed; whether for good is the retry policy's to say.
@@ -37,7 +37,7 @@ impl Stop {
 
 impl From<ShuttingDown> for Stop {
     fn from(_: ShuttingDown) -> Self {
-        Self::ShuttingDown
+        Self::HandOver
     }
 }
 

@@ -2,6 +2,7 @@ use std::{
     collections::{HashMap, VecDeque},
     num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -39,6 +40,17 @@ struct State {
     published: Vec<ResultEvent>,
     next: u64,
     down: bool,
+    taken_at: HashMap<Receipt, Instant>,
+    longest_held: Duration,
+}
+
+impl State {
+    fn take_back(&mut self, receipt: &Receipt) -> Option<(Queue, Waiting)> {
+        if let Some(at) = self.taken_at.remove(receipt) {
+            self.longest_held = self.longest_held.max(at.elapsed());
+        }
+        self.out.remove(receipt)
+    }
 }
 
 #[derive(Clone)]
@@ -73,6 +85,11 @@ impl MemoryBroker {
     /// Every result published so far.
     pub fn published(&self) -> Vec<ResultEvent> {
         self.lock().published.clone()
+    }
+
+    /// The longest time that a delivery was out with a consumer, of those that came back or ended.
+    pub fn longest_held(&self) -> Duration {
+        self.lock().longest_held
     }
 
     /// Every dead letter so far.
@@ -169,14 +186,14 @@ impl Broker for MemoryBroker {
     }
 
     async fn ack(&self, receipt: &Receipt) -> Result<(), BrokerError> {
-        self.ask("acknowledge a delivery")?.out.remove(receipt);
+        self.ask("acknowledge a delivery")?.take_back(receipt);
         self.shared.arrived.notify_waiters();
         Ok(())
     }
 
     async fn requeue(&self, receipt: &Receipt) -> Result<(), BrokerError> {
         let mut state = self.ask("give a delivery back")?;
-        if let Some((queue, waiting)) = state.out.remove(receipt) {
+        if let Some((queue, waiting)) = state.take_back(receipt) {
             state.ready.entry(queue).or_default().push_front(waiting);
         }
         drop(state);
@@ -193,7 +210,7 @@ impl Broker for MemoryBroker {
             accepted_at: delivery.accepted_at,
             redelivered: delivery.redelivered,
         };
-        if state.out.remove(&delivery.receipt).is_some() {
+        if state.take_back(&delivery.receipt).is_some() {
             state
                 .delayed
                 .push((Instant::now() + delay.after, delivery.queue, waiting));
@@ -209,7 +226,7 @@ impl Broker for MemoryBroker {
         reason: &DeadLetterReason,
     ) -> Result<(), BrokerError> {
         let mut state = self.ask("keep a dead letter")?;
-        if state.out.remove(&delivery.receipt).is_some() {
+        if state.take_back(&delivery.receipt).is_some() {
             state
                 .dead_letters
                 .push((delivery.message.clone(), reason.clone()));
@@ -273,6 +290,7 @@ impl Consumer {
                 consumer: self.id,
                 tag: state.next,
             };
+            state.taken_at.insert(receipt, Instant::now());
             state.out.insert(
                 receipt,
                 (
@@ -342,7 +360,7 @@ impl Drop for Consumer {
             .copied()
             .collect();
         for receipt in held {
-            if let Some((queue, waiting)) = state.out.remove(&receipt) {
+            if let Some((queue, waiting)) = state.take_back(&receipt) {
                 state.ready.entry(queue).or_default().push_back(waiting);
             }
         }

@@ -1,0 +1,121 @@
+//! What a worker counts. Names and labels are all here; no label holds an id, so their number is bounded.
+//!
+//! Recorded through the `metrics` facade: whoever wants to see them installs a recorder, without one they cost nothing.
+
+use std::time::Duration;
+
+use foreshow_contract::{OutcomeKind, Timings};
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+
+use crate::{Claimed, Failure, Outcome, Queue};
+
+const DELIVERIES: &str = "foreshow_deliveries_total";
+const RUNNING: &str = "foreshow_jobs_running";
+const CLAIMS: &str = "foreshow_claims_total";
+const ENDS: &str = "foreshow_ends_total";
+const FAILURES: &str = "foreshow_failures_total";
+const RETRIES: &str = "foreshow_retries_total";
+const READY: &str = "foreshow_ready_seconds";
+const LEASES_LOST: &str = "foreshow_leases_lost_total";
+const WAITING: &str = "foreshow_backend_waits_total";
+
+/// Tells the recorder what each name means.
+pub fn describe() {
+    describe_counter!(
+        DELIVERIES,
+        "Deliveries taken, by queue; a message that comes again counts again."
+    );
+    describe_gauge!(
+        RUNNING,
+        "Jobs begun and not ended, waiting or building, by queue."
+    );
+    describe_counter!(CLAIMS, "Claims of contexts, by the store's answer.");
+    describe_counter!(
+        ENDS,
+        "Events that ended, by outcome; a repeat of an end counts again."
+    );
+    describe_counter!(
+        FAILURES,
+        "Previews that failed for good, by code. Superseded is not failed."
+    );
+    describe_counter!(
+        RETRIES,
+        "Attempts that failed and are tried again, by code."
+    );
+    describe_histogram!(
+        READY,
+        Unit::Seconds,
+        "How long a ready preview took, by part: queued, prepared, uploaded, built, total."
+    );
+    describe_counter!(
+        LEASES_LOST,
+        "Leases that were lost while a job worked under them."
+    );
+    describe_counter!(
+        WAITING,
+        "Calls of broker or store that failed and were tried again."
+    );
+}
+
+pub(crate) fn delivery_taken(queue: Queue) {
+    counter!(DELIVERIES, "queue" => queue.name()).increment(1);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "jobs of one process are few")]
+pub(crate) fn jobs_running(queue: Queue, jobs: usize) {
+    gauge!(RUNNING, "queue" => queue.name()).set(jobs as f64);
+}
+
+pub(crate) fn claimed(claimed: &Claimed) {
+    let answer = match claimed {
+        Claimed::Finished(_) => "finished",
+        Claimed::Stale { .. } => "stale",
+        Claimed::Conflict => "conflict",
+        Claimed::Held { .. } => "held",
+        Claimed::Granted { .. } => "granted",
+    };
+    counter!(CLAIMS, "answer" => answer).increment(1);
+}
+
+pub(crate) fn ended(outcome: &Outcome) {
+    counter!(ENDS, "outcome" => outcome.kind().word()).increment(1);
+    match outcome {
+        Outcome::Ready(ready) => took(&ready.timings),
+        Outcome::Failed { report } => {
+            // Only our own codes come here, a closed set.
+            counter!(FAILURES, "code" => report.code.to_string()).increment(1);
+        }
+        Outcome::Removed | Outcome::Superseded { .. } => {}
+    }
+}
+
+pub(crate) fn rejected() {
+    counter!(ENDS, "outcome" => OutcomeKind::Rejected.word()).increment(1);
+}
+
+pub(crate) fn tried_again(failure: &Failure) {
+    counter!(RETRIES, "code" => failure.code()).increment(1);
+}
+
+pub(crate) fn lease_lost() {
+    counter!(LEASES_LOST).increment(1);
+}
+
+pub(crate) fn waits_for_backend() {
+    counter!(WAITING).increment(1);
+}
+
+fn took(timings: &Timings) {
+    let parts = [
+        ("queued", timings.queued_ms),
+        ("prepared", timings.prepared_ms),
+        ("uploaded", timings.uploaded_ms),
+        ("built", timings.built_ms),
+        ("total", timings.total_ms),
+    ];
+    for (part, ms) in parts {
+        histogram!(READY, "part" => part).record(Duration::from_millis(ms));
+    }
+}
