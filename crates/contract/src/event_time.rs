@@ -64,6 +64,23 @@ impl EventTime {
             has_fraction: !fraction.is_empty(),
         })
     }
+
+    /// An AMQP timestamp: whole seconds since 1970, so never with a fraction. `None` past the year 9999.
+    pub(crate) fn from_seconds(seconds: u64) -> Option<Self> {
+        let micros = i64::try_from(seconds).ok()?.checked_mul(1_000_000)?;
+        Self::within(micros, false)
+    }
+
+    /// A count of milliseconds since 1970, which is as good as a fraction of three digits. `None` outside the years 0
+    /// to 9999.
+    pub(crate) fn from_millis(millis: i64) -> Option<Self> {
+        Self::within(millis.checked_mul(1_000)?, true)
+    }
+
+    fn within(micros: i64, has_fraction: bool) -> Option<Self> {
+        let at = Timestamp::from_micros(micros);
+        (at.as_micros() == micros).then_some(Self { at, has_fraction })
+    }
 }
 
 fn is_offset(text: &str) -> bool {

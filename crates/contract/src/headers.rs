@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// A message's headers by name.
 pub type Headers = BTreeMap<String, HeaderValue>;
 
+/// The kind of a header that is there and has no value.
+const NOTHING: &str = "nothing";
+
 /// One header's value. AMQP's many number types are one here; what no attribute can be is told by its kind alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -22,7 +25,7 @@ pub enum HeaderValue {
         /// The seconds.
         timestamp: u64,
     },
-    /// A value that no CloudEvents attribute can be.
+    /// A value that no CloudEvents attribute can be, or [`nothing`](Self::nothing).
     Other {
         /// What it is, in words: `an array`, `a table`, `a floating-point number`, `binary`, `nothing`.
         other: String,
@@ -30,6 +33,21 @@ pub enum HeaderValue {
 }
 
 impl HeaderValue {
+    /// A value that no attribute can be, told by its kind alone.
+    pub fn other(kind: impl Into<String>) -> Self {
+        Self::Other { other: kind.into() }
+    }
+
+    /// AMQP's void, which some clients send for what is not set. It counts as absent.
+    pub fn nothing() -> Self {
+        Self::other(NOTHING)
+    }
+
+    /// Whether it is [`nothing`](Self::nothing).
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self, Self::Other { other } if other == NOTHING)
+    }
+
     /// The text, where it is one.
     pub fn as_text(&self) -> Option<&str> {
         match self {

@@ -4,12 +4,15 @@
 //! alone. Wire words and shapes here are promises; `schemas/` and `vectors/` beside the sources are the same promises
 //! for other languages, and tests keep all three equal.
 //!
-//! - [`decode`] and [`encode`]: bytes to [`IncomingEvent`] and back; what can't be read is a [`Rejection`].
-//! - [`ResultEvent`]: what consumers hear, with [`result_id`] and [`routing_key`].
+//! - [`decode`]: a [`RawMessage`] of either CloudEvents mode, structured or binary, to an [`IncomingEvent`]; what can't
+//!   be read is a [`Rejection`]. [`encode`] and [`encode_binary`] are the way back.
+//! - [`ResultEvent`]: what consumers hear, written and read in either mode, with [`result_id`] and [`routing_key`].
 //! - [`ContextKey`], [`Revision`], [`Ordinal`], [`HostLabel`]: the names and the order everything else relies on.
-//! - [`schema::all`]: the JSON Schemas, generated from these types.
+//! - [`schema::all`] and [`asyncapi::document`]: the JSON Schemas, and which of them travels where, generated from
+//!   these types.
 #![warn(missing_docs)]
 
+pub mod asyncapi;
 mod canonical;
 mod cloudevents;
 mod content;
@@ -30,7 +33,9 @@ mod settings;
 mod time;
 mod wire;
 
-pub use cloudevents::{MAX_EVENT_BYTES, RawMessage, STRUCTURED_JSON, decode, encode};
+pub use cloudevents::{
+    BinaryMessage, MAX_EVENT_BYTES, RawMessage, STRUCTURED_JSON, decode, encode, encode_binary,
+};
 pub use content::{BundleRef, Content, ContentError, Encoding, InlineFile};
 pub use digest::{DigestError, Hex32, Sha256};
 pub use escape::{escape, unescape};

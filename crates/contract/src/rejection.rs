@@ -35,6 +35,8 @@ rejection_codes! {
     TooLarge = "too_large",
     /// The content type names a format that is not read here.
     UnsupportedFormat = "unsupported_format",
+    /// The body is still encoded for AMQP 1.0, as something that holds no event.
+    UnsupportedBody = "unsupported_body",
     /// The body is not JSON.
     MalformedJson = "malformed_json",
     /// The body is JSON, but no CloudEvents envelope.
@@ -43,11 +45,13 @@ rejection_codes! {
     UnsupportedSpecversion = "unsupported_specversion",
     /// A CloudEvents attribute is missing, empty or of the wrong type.
     InvalidAttribute = "invalid_attribute",
-    /// The envelope's `time` is not RFC 3339.
+    /// Attribute headers under more than one prefix.
+    MixedHeaderPrefixes = "mixed_header_prefixes",
+    /// The event's `time` is not RFC 3339, nor an instant of the years 0 to 9999.
     InvalidTime = "invalid_time",
-    /// The envelope's `type` is none of ours.
+    /// The event's `type` is none of ours.
     UnknownType = "unknown_type",
-    /// The envelope has no data.
+    /// The event has no data.
     MissingData = "missing_data",
     /// The envelope has both `data` and `data_base64`.
     DataAndDataBase64 = "data_and_data_base64",
@@ -91,7 +95,8 @@ pub struct Rejection {
     pub code: RejectionCode,
     /// Why and how to mend it, for people. Never quotes values of the event's data.
     pub message: String,
-    /// Where in the event, as a JSON path such as `$.data.files[3].content`.
+    /// Where in the event: a JSON path such as `$.data.files[3].content`, where `$.data` is the body in binary mode, or
+    /// `header ce-time` and `property content-type` for what is outside it.
     pub path: Option<String>,
     /// What could be read of the event nevertheless.
     pub event: RejectedEvent,
@@ -100,9 +105,9 @@ pub struct Rejection {
 /// What could be read of an event that was rejected: each part that is valid by itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RejectedEvent {
-    /// The envelope's id.
+    /// The event's id.
     pub id: Option<String>,
-    /// The envelope's source.
+    /// The event's source.
     pub source: Option<String>,
     /// The data's tenant.
     pub tenant: Option<TenantId>,
@@ -110,7 +115,7 @@ pub struct RejectedEvent {
     pub context: Option<ContextId>,
     /// The data's revision, or what its time stands for.
     pub revision: Option<Revision>,
-    /// What the envelope's type says.
+    /// What the event's type says.
     pub kind: Option<EventKind>,
     /// The SHA-256 of the whole body, in hexadecimal: names the event where nothing else does.
     pub body_digest: String,

@@ -1,6 +1,8 @@
 //! JSON Schemas (draft 2020-12) of every event and result, envelope and data, generated from the wire types.
 //!
-//! They describe structured mode with `data` as JSON. Unknown fields are allowed everywhere, as they are when reading.
+//! They describe structured mode with `data` as JSON; in binary mode the body fits the same schema's `data`, and the
+//! headers are described by the [AsyncAPI document](crate::asyncapi). Unknown fields are allowed everywhere, as they are
+//! when reading.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +25,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         .collect()
 }
 
-/// A schema as its file has it: keys in order, indented, with a newline at the end.
+/// A schema, or another document, as its file has it: keys in order, indented, with a newline at the end.
 pub fn render(schema: &Value) -> String {
     format!("{:#}\n", in_order(schema.clone()))
 }
@@ -45,7 +47,7 @@ fn in_order(value: Value) -> Value {
     }
 }
 
-fn of_event(kind: EventKind) -> (&'static str, Value) {
+pub(crate) fn of_event(kind: EventKind) -> (&'static str, Value) {
     match kind {
         EventKind::Update => ("context.updated.v1.json", event::<UpdatedData>(kind)),
         EventKind::End => ("context.ended.v1.json", event::<EndedData>(kind)),
@@ -57,7 +59,7 @@ fn event<D: JsonSchema>(kind: EventKind) -> Value {
     envelope::<D>(kind.event_type(), &[], Contract::Deserialize)
 }
 
-fn of_result(outcome: OutcomeKind) -> (&'static str, Value) {
+pub(crate) fn of_result(outcome: OutcomeKind) -> (&'static str, Value) {
     match outcome {
         OutcomeKind::Ready => ("preview.ready.v1.json", result::<Ready>(outcome)),
         OutcomeKind::Failed => ("preview.failed.v1.json", result::<Failed>(outcome)),

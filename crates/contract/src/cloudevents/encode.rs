@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::BinaryMessage;
 use crate::wire::{
     AppData, BundleData, EndedData, FileData, RetentionData, RoutingData, TouchedData, UpdatedData,
 };
-use crate::{Content, ContextEvent, ContextUpdated, IncomingEvent, Timestamp};
+use crate::{Content, ContextEvent, ContextUpdated, Envelope, IncomingEvent, Timestamp};
 
 #[derive(Serialize)]
 struct Structured<'a> {
@@ -49,13 +50,39 @@ pub fn encode(event: &IncomingEvent) -> Vec<u8> {
         r#type: event.event.kind().event_type(),
         subject: envelope.subject.as_deref(),
         time: envelope.time,
-        datacontenttype: "application/json",
+        datacontenttype: super::binary::JSON,
         traceparent: envelope.traceparent.as_deref(),
         tracestate: envelope.tracestate.as_deref(),
         data: data(&event.event),
     };
     serde_json::to_vec(&structured)
         .expect("strings, numbers and maps with string keys are always JSON")
+}
+
+/// Writes an event in binary mode: `ce-` headers, and the data as the body. Otherwise as [`encode`].
+pub fn encode_binary(event: &IncomingEvent) -> BinaryMessage {
+    let Envelope {
+        id,
+        source,
+        subject,
+        time,
+        traceparent,
+        tracestate,
+    } = &event.envelope;
+    let body = serde_json::to_vec(&data(&event.event))
+        .expect("strings, numbers and maps with string keys are always JSON");
+    BinaryMessage::json(
+        [
+            ("id", Some(id.clone())),
+            ("source", Some(source.clone())),
+            ("type", Some(event.event.kind().event_type().to_owned())),
+            ("subject", subject.clone()),
+            ("time", time.map(|time| time.to_string())),
+            ("traceparent", traceparent.clone()),
+            ("tracestate", tracestate.clone()),
+        ],
+        body,
+    )
 }
 
 fn data(event: &ContextEvent) -> Data {

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, SentAt};
 use super::fields;
 use crate::content::LOCAL_PREFIX;
-use crate::event_time::EventTime;
 use crate::rejection::{Refusal, clip};
 use crate::wire::{
     AppData, BundleData, EndedData, FileData, RoutingData, TouchedData, UpdatedData,
@@ -22,8 +21,12 @@ use crate::{
 /// Puts an event together from its attributes and its data.
 pub(super) fn event(attributes: Attributes, data: &Value) -> Result<IncomingEvent, Refusal> {
     let event = match attributes.kind {
-        EventKind::Update => ContextEvent::Updated(updated(fields::read(data)?, attributes.time)?),
-        EventKind::End => ContextEvent::Ended(ended(fields::read(data)?, attributes.time)?),
+        EventKind::Update => {
+            ContextEvent::Updated(updated(fields::read(data)?, attributes.time.as_ref())?)
+        }
+        EventKind::End => {
+            ContextEvent::Ended(ended(fields::read(data)?, attributes.time.as_ref())?)
+        }
         EventKind::Touch => ContextEvent::Touched(touched(fields::read(data)?)?),
     };
     let Attributes {
@@ -32,10 +35,13 @@ pub(super) fn event(attributes: Attributes, data: &Value) -> Result<IncomingEven
         kind: _,
         subject,
         time,
-        traceparent,
-        tracestate,
+        trace,
     } = attributes;
-    let time = time.map(|time| time.at);
+    let time = time.map(|sent| sent.time.at);
+    let (traceparent, tracestate) = match trace {
+        Some(trace) => (Some(trace.parent), trace.state),
+        None => (None, None),
+    };
     Ok(IncomingEvent {
         envelope: Envelope {
             id,
@@ -50,9 +56,10 @@ pub(super) fn event(attributes: Attributes, data: &Value) -> Result<IncomingEven
 }
 
 /// The revision that an event's time stands for.
-pub(super) fn revision_of(time: EventTime) -> Result<Revision, Refusal> {
-    if time.has_fraction {
-        Revision::from_timestamp(time.at).map_err(|error| invalid_revision(error).at("$.time"))
+pub(super) fn revision_of(sent: &SentAt) -> Result<Revision, Refusal> {
+    if sent.time.has_fraction {
+        Revision::from_timestamp(sent.time.at)
+            .map_err(|error| invalid_revision(error).at(&*sent.place))
     } else {
         let message = "the event has no revision, and its time has no fraction of a second to stand in for it: two \
                        updates within one second would tie. Send data.revision, or a time such as \
@@ -61,7 +68,7 @@ pub(super) fn revision_of(time: EventTime) -> Result<Revision, Refusal> {
     }
 }
 
-fn updated(data: UpdatedData, time: Option<EventTime>) -> Result<ContextUpdated, Refusal> {
+fn updated(data: UpdatedData, time: Option<&SentAt>) -> Result<ContextUpdated, Refusal> {
     let key = key(&data.tenant_id, &data.context_id)?;
     let revision = revision(data.revision.as_ref(), time)?;
     let content = match (data.files, data.bundle) {
@@ -97,7 +104,7 @@ fn updated(data: UpdatedData, time: Option<EventTime>) -> Result<ContextUpdated,
     })
 }
 
-fn ended(data: EndedData, time: Option<EventTime>) -> Result<ContextEnded, Refusal> {
+fn ended(data: EndedData, time: Option<&SentAt>) -> Result<ContextEnded, Refusal> {
     let key = key(&data.tenant_id, &data.context_id)?;
     Ok(ContextEnded {
         key,
@@ -121,7 +128,7 @@ fn key(tenant: &str, context: &str) -> Result<ContextKey, Refusal> {
     })
 }
 
-fn revision(explicit: Option<&Value>, time: Option<EventTime>) -> Result<Revision, Refusal> {
+fn revision(explicit: Option<&Value>, time: Option<&SentAt>) -> Result<Revision, Refusal> {
     match (explicit, time) {
         (Some(value), _) => serde::Deserialize::deserialize(value)
             .map_err(|_: serde_json::Error| invalid_revision(RevisionError).at("$.data.revision")),

@@ -211,7 +211,8 @@ pub struct Rejected {
     pub code: RejectionCode,
     /// Why and how to mend it, for people.
     pub message: String,
-    /// Where in the event, as a JSON path.
+    /// Where in the event, as a JSON path in which `$.data` is the data in either mode, or as the message's header or
+    /// property, such as `header ce-time`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }

@@ -35,6 +35,9 @@ pub struct ResultEvent {
 /// The bytes are not a result.
 #[derive(Debug, thiserror::Error)]
 pub enum ResultDecodeError {
+    /// The message is no CloudEvent that is read here.
+    #[error("the result's message can't be read")]
+    Message(#[source] Box<Rejection>),
     /// Not JSON, or not an envelope.
     #[error("the result's envelope can't be read")]
     Envelope(#[source] serde_json::Error),
@@ -174,14 +177,7 @@ impl ResultEvent {
         let Some(outcome) = OutcomeKind::from_event_type(&read.r#type) else {
             return Err(ResultDecodeError::UnknownType(read.r#type));
         };
-        let body = match outcome {
-            OutcomeKind::Ready => ResultBody::Ready(data(read.data)?),
-            OutcomeKind::Failed => ResultBody::Failed(data(read.data)?),
-            OutcomeKind::Superseded => ResultBody::Superseded(data(read.data)?),
-            OutcomeKind::Removed => ResultBody::Removed(data(read.data)?),
-            OutcomeKind::Building => ResultBody::Building(data(read.data)?),
-            OutcomeKind::Rejected => ResultBody::Rejected(data(read.data)?),
-        };
+        let body = body(outcome, read.data)?;
         let Read {
             id,
             source,
@@ -201,8 +197,19 @@ impl ResultEvent {
     }
 }
 
-fn data<T: DeserializeOwned>(data: Value) -> Result<T, ResultDecodeError> {
-    serde_path_to_error::deserialize(data).map_err(ResultDecodeError::Data)
+/// Reads the data of an outcome.
+pub(super) fn body(outcome: OutcomeKind, data: Value) -> Result<ResultBody, ResultDecodeError> {
+    fn read<T: DeserializeOwned>(data: Value) -> Result<T, ResultDecodeError> {
+        serde_path_to_error::deserialize(data).map_err(ResultDecodeError::Data)
+    }
+    Ok(match outcome {
+        OutcomeKind::Ready => ResultBody::Ready(read(data)?),
+        OutcomeKind::Failed => ResultBody::Failed(read(data)?),
+        OutcomeKind::Superseded => ResultBody::Superseded(read(data)?),
+        OutcomeKind::Removed => ResultBody::Removed(read(data)?),
+        OutcomeKind::Building => ResultBody::Building(read(data)?),
+        OutcomeKind::Rejected => ResultBody::Rejected(read(data)?),
+    })
 }
 
 #[derive(Serialize)]

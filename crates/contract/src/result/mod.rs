@@ -6,6 +6,7 @@
 mod body;
 mod cost;
 mod event;
+mod message;
 mod name;
 mod outcome;
 mod parts;
