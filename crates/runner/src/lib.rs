@@ -37,5 +37,5 @@ pub use create::{Build, Created, NewDeployment};
 pub use deployment::{DeploymentState, PreviewDeployment, Resolved};
 pub use error::PreviewError;
 pub use host::{Collected, PreviewHost, TOMBSTONES_KEPT};
-pub use origin::{Addressed, PreviewOrigin};
+pub use origin::{Addressed, PreviewOrigin, PreviewOriginError};
 pub use serve::{BodyError, DEPLOYMENT_HEADER, PreviewBody, REVISION_HEADER};

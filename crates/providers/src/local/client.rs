@@ -3,7 +3,6 @@
 //! The label is sent as the `Host` and the connection goes to the gateway's own address: not every resolver knows names
 //! below `localhost`. No proxy stands between a machine and itself, and a redirect is an answer.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use foreshow_contract::DeploymentId;
@@ -21,11 +20,12 @@ const CONNECTS_WITHIN: Duration = Duration::from_secs(2);
 
 pub(super) struct GatewayClient {
     http: reqwest::Client,
-    address: SocketAddr,
+    /// Without a slash at the end.
+    url: String,
 }
 
 impl GatewayClient {
-    pub(super) fn try_new(address: SocketAddr) -> Result<Self, LocalError> {
+    pub(super) fn try_new(url: &str) -> Result<Self, LocalError> {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(Policy::none())
@@ -33,7 +33,10 @@ impl GatewayClient {
             .timeout(ANSWERS_WITHIN)
             .build()
             .map_err(|source| LocalError::Client { source })?;
-        Ok(Self { http, address })
+        Ok(Self {
+            http,
+            url: url.trim_end_matches('/').to_owned(),
+        })
     }
 
     /// Asks `path` of the preview at `host`, and tells whether the deployment itself answered.
@@ -46,12 +49,12 @@ impl GatewayClient {
         let slash = if path.starts_with('/') { "" } else { "/" };
         let answer = self
             .http
-            .get(format!("http://{}{slash}{path}", self.address))
+            .get(format!("{}{slash}{path}", self.url))
             .header(HOST, host)
             .send()
             .await
             .map_err(|source| LocalError::Unreachable {
-                address: self.address,
+                url: self.url.clone(),
                 source,
             })?;
         let status = answer.status();

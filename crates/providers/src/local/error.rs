@@ -1,7 +1,5 @@
 //! What can go wrong, and what follows for the job.
 
-use std::net::SocketAddr;
-
 use foreshow_contract::ProviderName;
 use foreshow_engine::{Failure, ProviderError, code};
 use foreshow_runner::PreviewError;
@@ -20,11 +18,11 @@ pub enum LocalError {
     },
     /// The gateway did not answer.
     #[error(
-        "the gateway at {address} did not answer: check that it runs and serves the same folder of previews"
+        "the gateway at {url} did not answer: check that it runs and serves the same folder of previews"
     )]
     Unreachable {
         /// Where it was asked.
-        address: SocketAddr,
+        url: String,
         /// What lies beneath.
         #[source]
         source: reqwest::Error,

@@ -14,7 +14,6 @@ mod settings;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -49,14 +48,14 @@ pub struct LocalProvider {
 
 impl LocalProvider {
     /// Deploys into `previews`. `origin` is where people reach the gateway that serves the folder, `gateway` where this
-    /// process does: the port is known once it is bound.
+    /// process does, e.g. `http://127.0.0.1:8080`.
     ///
     /// # Errors
     /// [`LocalError::Client`] where no HTTP client can be made.
     pub fn try_new(
         previews: PreviewHost,
         origin: PreviewOrigin,
-        gateway: SocketAddr,
+        gateway: &str,
         clock: Arc<dyn Clock>,
         settings: LocalSettings,
     ) -> Result<Self, LocalError> {

@@ -43,7 +43,7 @@ impl World {
         let provider = LocalProvider::try_new(
             previews.clone(),
             bound.origin().clone(),
-            bound.probe_addr(),
+            &bound.url(),
             Arc::clone(&clock),
             settings,
         )
@@ -53,6 +53,8 @@ impl World {
             provider: NAME.into(),
             store: Arc::new(MemoryStore::new(Arc::clone(&clock))),
             clock,
+            bundles: None,
+            token: None,
         };
         let stop = CancellationToken::new();
         let serving = bound.serve(services, stop.clone());
