@@ -80,6 +80,11 @@ impl<T> Hashing<T> {
         (sha256(self.hasher), self.bytes)
     }
 
+    /// What it passed through to, and the digest.
+    pub(crate) fn into_parts(self) -> (T, Sha256) {
+        (self.inner, sha256(self.hasher))
+    }
+
     fn saw(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
         self.bytes += bytes.len() as u64;

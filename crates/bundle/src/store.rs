@@ -1,26 +1,31 @@
 //! Bundles on disk, named by their digests.
 //!
-//! A bundle appears whole or not at all: it is written under another name in the same folder, flushed to the disk, and then renamed.
+//! A bundle appears whole or not at all: it is written (packed, or copied from elsewhere) under another name in the same folder, flushed to the disk, and then renamed.
 //! Any number of processes may use one folder: two that store the same bundle write the same bytes, and the later rename
 //! replaces equal by equal. Who dies half-way leaves a `.packing-…` file, which [`BundleStore::remove_abandoned`] removes.
 //! Bundles can be read by the user who stored them alone: all processes of an installation that share a folder run as one user.
 //! Who removes a bundle must know that no event needs it any more; the store doesn't count.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use foreshow_contract::Sha256;
+use tempfile::NamedTempFile;
 
 use crate::archive::tree_from_bundle;
 use crate::collect::{Collected, collect};
+use crate::digest::Hashing;
 use crate::error::BundleError;
 use crate::limits::Limits;
 use crate::pack::Packed;
 use crate::tree::Tree;
 
 const PACKING: &str = ".packing-";
+
+/// How much is read or written at a time.
+const BUFFER_BYTES: usize = 128 << 10;
 
 /// A folder of bundles.
 #[derive(Clone, Debug)]
@@ -63,26 +68,49 @@ impl BundleStore {
     /// # Errors
     /// Those of [`Collected::pack`], and `Io` where the store can't be written.
     pub fn put(&self, collected: &Collected) -> Result<Packed, BundleError> {
-        let temporary = tempfile::Builder::new()
-            .prefix(PACKING)
-            .tempfile_in(&self.dir)
-            .map_err(BundleError::io("create a file in", &self.dir))?;
-        let mut out = io::BufWriter::with_capacity(128 << 10, temporary);
+        let mut out = io::BufWriter::with_capacity(BUFFER_BYTES, self.temporary()?);
         let packed = collected.pack(&mut out)?;
         let temporary = out
             .into_inner()
             .map_err(|error| BundleError::io("write", &self.dir)(error.into_error()))?;
-        temporary
-            .as_file()
-            .sync_all()
-            .map_err(BundleError::io("write", temporary.path()))?;
-        // Also where it is there already: that mends a damaged one and renews its age.
-        let path = self.place(packed.sha256);
-        temporary
-            .persist(&path)
-            .map_err(|error| BundleError::io("rename a bundle to", &path)(error.error))?;
-        self.sync()?;
+        self.keep(temporary, packed.sha256)?;
         Ok(packed)
+    }
+
+    /// Keeps a copy of the bundle at `file`, which must have the digest `sha256`: that is checked on the copy's own bytes,
+    /// so that whoever writes to `file` meanwhile gets an error and no bundle.
+    ///
+    /// # Errors
+    /// `BundleMissing` where there is no such file, `BundleDigestMismatch`, and `Io` where it can't be read or the store
+    /// can't be written.
+    pub fn adopt(&self, sha256: Sha256, file: &Path) -> Result<(), BundleError> {
+        let mut source = File::open(file).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => BundleError::BundleMissing {
+                path: file.to_owned(),
+            },
+            _ => BundleError::io("open", file)(error),
+        })?;
+        let mut copy = Hashing::new(self.temporary()?);
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            let read = match source.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(BundleError::io("read", file)(error)),
+            };
+            copy.write_all(&buffer[..read])
+                .map_err(BundleError::io("write", &self.dir))?;
+        }
+        let (temporary, actual) = copy.into_parts();
+        if actual != sha256 {
+            return Err(BundleError::BundleDigestMismatch {
+                path: file.to_owned(),
+                expected: sha256,
+                actual,
+            });
+        }
+        self.keep(temporary, sha256)
     }
 
     /// Where a bundle is, if it is there.
@@ -149,6 +177,26 @@ impl BundleStore {
             Ok(())
         })?;
         Ok(removed)
+    }
+
+    fn temporary(&self) -> Result<NamedTempFile, BundleError> {
+        tempfile::Builder::new()
+            .prefix(PACKING)
+            .tempfile_in(&self.dir)
+            .map_err(BundleError::io("create a file in", &self.dir))
+    }
+
+    /// Gives a written bundle its name. Also where it is there already: that mends a damaged one and renews its age.
+    fn keep(&self, temporary: NamedTempFile, sha256: Sha256) -> Result<(), BundleError> {
+        temporary
+            .as_file()
+            .sync_all()
+            .map_err(BundleError::io("write", temporary.path()))?;
+        let path = self.place(sha256);
+        temporary
+            .persist(&path)
+            .map_err(|error| BundleError::io("rename a bundle to", &path)(error.error))?;
+        self.sync()
     }
 
     fn place(&self, sha256: Sha256) -> PathBuf {

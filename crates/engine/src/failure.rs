@@ -39,6 +39,8 @@ pub mod code {
     pub const NO_SUITABLE_PROVIDER: &str = "no_suitable_provider";
     /// The event's bundle is of a kind that this version cannot fetch.
     pub const BUNDLE_UNSUPPORTED: &str = "bundle_unsupported";
+    /// The event's bundle is not where bundles are kept.
+    pub const BUNDLE_MISSING: &str = "bundle_missing";
     /// The provider could not be used, attempt after attempt.
     pub const PROVIDER_UNAVAILABLE: &str = "provider_unavailable";
     /// Trying again did not help.

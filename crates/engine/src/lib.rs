@@ -37,11 +37,11 @@ pub use options::{
 };
 pub use outcome::{Outcome, ReadyOutcome};
 pub use ports::{
-    Address, Admission, AdmitRequest, Broker, BrokerError, BuildState, Bundles, BundlesError,
-    Capabilities, Claim, Claimed, Clock, ContextSummary, CreateRequest, Created, DeadLetterReason,
-    Delay, Deliveries, Delivery, Deployment, HistoryEntry, Message, Probe, Provider, ProviderError,
-    Queue, QuotaMember, QuotaSet, Receipt, Renewal, ResultFilter, Results, Settlement, Settling,
-    Store, StoreError, Watch,
+    Address, Admission, AdmitRequest, Broker, BrokerError, BuildState, BundleFile, BundleVault,
+    Bundles, BundlesError, Capabilities, Claim, Claimed, Clock, ContextSummary, CreateRequest,
+    Created, DeadLetterReason, Delay, Deliveries, Delivery, Deployment, HistoryEntry, Message,
+    Probe, Provider, ProviderError, Queue, QuotaMember, QuotaSet, Receipt, Renewal, ResultFilter,
+    Results, Settlement, Settling, Store, StoreError, Watch,
 };
 pub use record::{
     ClaimAnswer, ContextRecord, ContextStatus, GoLive, HeldLease, Lease, LeaseId, Live, Owner,

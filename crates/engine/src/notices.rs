@@ -30,6 +30,15 @@ impl NoticeBoard {
         }
     }
 
+    /// Wakes whoever watches any context: notices may have been missed.
+    pub fn post_all(&self) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.retain(|_, sender| !sender.is_closed());
+        for sender in watched.values() {
+            sender.send_replace(());
+        }
+    }
+
     /// Notices about the context, from now on.
     pub fn watch(&self, key: &ContextKey) -> Notice {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,6 +89,15 @@ mod tests {
         board.post(&key("b"));
         board.post(&key("a"));
         notice.changed().await;
+    }
+
+    #[tokio::test]
+    async fn a_notice_to_all_wakes_each() {
+        let board = NoticeBoard::default();
+        let (mut a, mut b) = (board.watch(&key("a")), board.watch(&key("b")));
+        board.post_all();
+        a.changed().await;
+        b.changed().await;
     }
 
     #[tokio::test]

@@ -5,22 +5,27 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, put};
 use foreshow_runner::{Addressed, PreviewOrigin};
 use http::StatusCode;
+use http::request::Parts;
 use tower::ServiceExt as _;
 
+use crate::api::{self, ApiError};
+use crate::bundles::{self, Uploads};
+use crate::guard::{Guard, Refusal};
+use crate::linger::linger;
 use crate::pages::Pages;
 use crate::state::PreviewState;
-use crate::{GatewayServices, guard, host, overview, previews};
+use crate::{GatewayServices, host, overview, previews};
 
 /// What every answer may need.
 pub(crate) struct Gate {
     pub(crate) services: GatewayServices,
     pub(crate) origin: PreviewOrigin,
-    /// Whether only this machine can reach it.
-    pub(crate) is_private: bool,
+    pub(crate) guard: Guard,
     pub(crate) pages: Pages,
+    pub(crate) uploads: Uploads,
 }
 
 /// The whole server.
@@ -29,7 +34,13 @@ pub(crate) fn router(gate: Gate) -> Router {
     let own = Router::new()
         .route("/", get(overview::page))
         .route("/v1/previews", get(overview::list))
-        .fallback(async || (StatusCode::NOT_FOUND, "The gateway has no such page.\n"))
+        .route("/v1/bundles", put(bundles::put))
+        .route("/v1/bundles/{name}", get(bundles::get))
+        .route(
+            "/v1/bundles/{name}/hold",
+            put(bundles::hold).delete(bundles::release),
+        )
+        .fallback(nothing)
         .with_state(Arc::clone(&gate));
     Router::new().fallback(dispatch).with_state((gate, own))
 }
@@ -46,14 +57,32 @@ async fn dispatch(State((gate, own)): State<(Arc<Gate>, Router)>, request: Reque
         Addressed::Suffix | Addressed::Elsewhere if parts.uri.path() == "/healthz" => {
             "ok\n".into_response()
         }
-        Addressed::Suffix | Addressed::Elsewhere => {
-            match guard::admit(&parts, &host, gate.is_private) {
-                Ok(()) => own
-                    .oneshot(Request::from_parts(parts, body))
-                    .await
-                    .into_response(),
-                Err((status, what)) => gate.pages.refusal(&parts.headers, status, what),
+        Addressed::Suffix | Addressed::Elsewhere => match gate.guard.admit(&parts, &host) {
+            Ok(()) => own
+                .oneshot(Request::from_parts(parts, body))
+                .await
+                .into_response(),
+            Err(refusal) => {
+                linger(&parts.headers, body.into_data_stream());
+                refuse(&gate, &parts, refusal)
             }
-        }
+        },
     }
+}
+
+/// Says why, to a program or to a person.
+fn refuse(gate: &Gate, asked: &Parts, refusal: Refusal) -> Response {
+    if api::is_api(asked.uri.path()) {
+        return ApiError::from(refusal).into_response();
+    }
+    gate.pages
+        .refusal(&asked.headers, refusal.status, refusal.message)
+}
+
+async fn nothing(request: Request) -> Response {
+    let what = "The gateway has no such page.";
+    if api::is_api(request.uri().path()) {
+        return ApiError::new(StatusCode::NOT_FOUND, "no_such_page", what).into_response();
+    }
+    (StatusCode::NOT_FOUND, format!("{what}\n")).into_response()
 }

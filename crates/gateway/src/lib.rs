@@ -1,8 +1,9 @@
 //! The HTTP side of Foreshow: the hosts of previews, and the gateway's own pages.
 //!
 //! One port serves both, told apart by the request's host: `<label>.localhost` is a preview, whose content is hostile;
-//! `localhost` and `127.0.0.1` are the gateway itself, which tells about every preview. Browsers treat them as different
-//! sites, and `guard` refuses what one site asks of the other.
+//! `localhost` and `127.0.0.1`, or whatever name a client with the token uses, are the gateway itself, which tells about every
+//! preview and takes bundles. Browsers treat them as different sites, and `guard` refuses what one site asks of the other. A
+//! second port, which wants no token, is for probes and metrics.
 //!
 //! | room | idea |
 //! | --- | --- |
@@ -10,22 +11,33 @@
 //! | `host`, `guard` | who is addressed, and who may ask |
 //! | `previews`, `state` | a label's answer: its site, or why there is none |
 //! | `overview`, [`PreviewSummary`] | the gateway's own pages, and what they tell of a context |
-//! | `pages` | templates |
+//! | [`bundles`](GatewayBundleService), [`GatewayBundles`] | the files of large events: taken, kept and sent, and the client for it |
+//! | [`AdminServer`] | a role's health, readiness and metrics |
+//! | `pages`, `api` | templates, and how the API says no |
+//! | `serving`, `linger`, `leftovers` | sockets, answers that come early, files that are being received |
 
+mod admin;
+mod api;
+mod bundles;
 mod dispatch;
 mod error;
 mod guard;
 mod host;
+mod leftovers;
+mod linger;
 mod overview;
 mod pages;
 mod previews;
 mod server;
+mod serving;
 mod state;
 mod summary;
 
 #[cfg(test)]
 mod tests;
 
+pub use admin::{AdminServer, AdminServices, BoundAdmin, Health, ReadyCheck, check_within};
+pub use bundles::{GatewayBundleService, GatewayBundles, GatewayBundlesError};
 pub use error::GatewayError;
 pub use server::{BoundGateway, Gateway, GatewayServices};
 pub use summary::PreviewSummary;

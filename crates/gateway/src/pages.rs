@@ -138,7 +138,7 @@ pub(crate) fn json(body: &impl Serialize) -> Response {
 
 /// The headers of every answer that the gateway gives by itself, in whichever form: nobody keeps it, shows it in a frame
 /// of their own, or takes it for another type. A browser opens JSON as a page too, so that has the page's policy as well.
-fn kept_to_itself(answer: impl IntoResponse) -> Response {
+pub(crate) fn kept_to_itself(answer: impl IntoResponse) -> Response {
     const HEADERS: [(HeaderName, &str); 7] = [
         (CACHE_CONTROL, "no-store"),
         (VARY, "accept"),

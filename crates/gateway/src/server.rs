@@ -3,22 +3,18 @@
 //! Binding and serving are two steps, because others need to know the port before there is anything to serve: the local
 //! provider for its URLs, `up` for what it prints. Connections made in between wait in the listener's backlog.
 
-use std::future::IntoFuture as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
-use foreshow_contract::ProviderName;
+use foreshow_contract::{ProviderName, Secret};
 use foreshow_engine::{Clock, Store};
 use foreshow_runner::{PreviewHost, PreviewOrigin};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::bundles::{GatewayBundleService, Uploads};
+use crate::guard::Guard;
+use crate::serving::Listening;
 use crate::{GatewayError, dispatch, pages::Pages};
-
-/// How long answers under way may take to end once the gateway is told to stop.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// The gateway. [`bind`](Self::bind) is where it begins.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +23,7 @@ pub struct Gateway;
 /// A gateway that listens, and does not answer yet.
 #[derive(Debug)]
 pub struct BoundGateway {
-    listener: TcpListener,
-    address: SocketAddr,
+    listening: Listening,
     origin: PreviewOrigin,
 }
 
@@ -43,6 +38,11 @@ pub struct GatewayServices {
     pub store: Arc<dyn Store>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where publishers put their bundles; without, the API for it says that there is none.
+    pub bundles: Option<GatewayBundleService>,
+    /// Who has it may use the gateway's own pages and API from another machine, as `Authorization: Bearer`. Without, nobody
+    /// may. Never empty.
+    pub token: Option<Secret>,
 }
 
 impl Gateway {
@@ -51,31 +51,33 @@ impl Gateway {
     /// # Errors
     /// [`GatewayError::InUse`] and its kin, which say how to choose another address.
     pub async fn bind(address: SocketAddr) -> Result<BoundGateway, GatewayError> {
-        let failed = |error| GatewayError::bind(address, error);
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        Ok(BoundGateway {
-            listener,
-            address,
-            origin: PreviewOrigin::localhost(address.port()),
-        })
+        let listening = Listening::bind(address, "--listen").await?;
+        let origin = PreviewOrigin::localhost(listening.address().port());
+        Ok(BoundGateway { listening, origin })
     }
 }
 
 impl BoundGateway {
     /// The address that is listened on, with its real port.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.listening.address()
     }
 
     /// An address at which this machine reaches it: the same, or the loopback interface where it listens on all.
     pub fn probe_addr(&self) -> SocketAddr {
-        let ip = match self.address.ip() {
+        let address = self.listening.address();
+        let ip = match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
             ip => ip,
         };
-        SocketAddr::new(ip, self.address.port())
+        SocketAddr::new(ip, address.port())
+    }
+
+    /// The same gateway behind another origin: a domain that leads to it.
+    pub fn reached_at(mut self, origin: PreviewOrigin) -> Self {
+        self.origin = origin;
+        self
     }
 
     /// Where people reach previews.
@@ -97,36 +99,15 @@ impl BoundGateway {
         services: GatewayServices,
         shutdown: CancellationToken,
     ) -> Result<(), GatewayError> {
-        let Self {
-            listener,
-            address,
-            origin,
-        } = self;
-        let gateway = dispatch::Gate {
+        let Self { listening, origin } = self;
+        let uploads = Uploads::open(services.bundles.as_ref()).await;
+        let gate = dispatch::Gate {
+            guard: Guard::new(listening.address().ip(), services.token.clone()),
             services,
             origin,
-            is_private: address.ip().is_loopback(),
             pages: Pages::new(),
+            uploads,
         };
-        let listener = listener.tap_io(|connection| {
-            // Answers are small and wanted at once.
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "a connection stays slow");
-            }
-        });
-        let server = axum::serve(listener, dispatch::router(gateway))
-            .with_graceful_shutdown(shutdown.clone().cancelled_owned())
-            .into_future();
-        let out_of_patience = async {
-            shutdown.cancelled().await;
-            tokio::time::sleep(GRACE).await;
-        };
-        tokio::select! {
-            served = server => served.map_err(|source| GatewayError::Serve { address, source }),
-            () = out_of_patience => {
-                tracing::warn!("some answers took longer than {GRACE:?} to end and were cut off");
-                Ok(())
-            }
-        }
+        listening.serve(dispatch::router(gate), shutdown).await
     }
 }

@@ -59,6 +59,32 @@ fn storing_again_changes_nothing_but_mends_a_damaged_bundle() {
 }
 
 #[test]
+fn a_bundle_from_elsewhere_is_copied_if_it_is_the_one_that_was_meant() {
+    let (dir, store) = store();
+    let bundles = dir.path().join("data/bundles");
+    let received = dir.path().join("received");
+    let content = vec![7; 300_000];
+    fs::write(&received, &content).unwrap();
+    let sha256 = Sha256::of(&content);
+
+    let error = store.adopt(Sha256::of(b"another"), &received).unwrap_err();
+    assert_eq!(error.code(), "bundle_digest_mismatch");
+    assert!(!error.is_transient());
+    let error = store.adopt(sha256, &dir.path().join("gone")).unwrap_err();
+    assert_eq!(error.code(), "bundle_missing");
+    assert_eq!(fs::read_dir(&bundles).unwrap().count(), 0);
+
+    store.adopt(sha256, &received).unwrap();
+    assert!(received.is_file(), "it stays its owner's");
+    let path = store.path(sha256).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), content);
+    fs::write(&path, "damaged").unwrap();
+    store.adopt(sha256, &received).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), content, "mended");
+    assert_eq!(fs::read_dir(&bundles).unwrap().count(), 1);
+}
+
+#[test]
 fn many_writers_of_one_bundle_do_not_disturb_each_other_or_a_reader() {
     let (_dir, store) = store();
     let site = directory(&[("index.html", &vec![7; 100_000])]);

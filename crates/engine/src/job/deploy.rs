@@ -13,8 +13,8 @@ use super::{
     stop::{Stop, Trouble},
 };
 use crate::{
-    Admission, AdmitRequest, BuildState, ContextRecord, CreateRequest, Deployment, Failure, Live,
-    Provider, QuotaSet, Settlement, code,
+    Admission, AdmitRequest, BuildState, BundleFile, ContextRecord, CreateRequest, Deployment,
+    Failure, Live, Provider, QuotaSet, Settlement, code,
     lease::Keeper,
     outcome::Subject,
     record::{RecordedDeployment, Recording},
@@ -78,7 +78,9 @@ impl<'a> Deploy<'a> {
     pub(super) async fn run(mut self) -> Result<Settlement, Stop> {
         self.admit().await?;
         let prepared_from = Instant::now();
-        let tree = Arc::new(self.prepare().await?);
+        // The tree reads from the bundle until it is gone.
+        let (tree, _bundle) = self.prepare().await?;
+        let tree = Arc::new(tree);
         self.timings.prepared_ms = millis(prepared_from.elapsed());
         let settings = self.update.settings_digest(self.job.engine.installation());
 
@@ -165,15 +167,17 @@ impl<'a> Deploy<'a> {
     }
 
     /// Fetches, checks and digests the files, on a thread that may block.
-    async fn prepare(&self) -> Result<Tree, Stop> {
+    async fn prepare(&self) -> Result<(Tree, Option<BundleFile>), Stop> {
         let limits = self.job.engine.options().bundle.clone();
-        let prepared = match &self.update.content {
+        let (prepared, bundle) = match &self.update.content {
             Content::Files(files) => {
                 let files = files.clone();
-                tokio::task::spawn_blocking(move || tree_from_inline(&files, &limits)).await
+                let reading =
+                    tokio::task::spawn_blocking(move || tree_from_inline(&files, &limits));
+                (reading.await, None)
             }
             Content::Bundle(bundle) => {
-                let path = self
+                let file = self
                     .job
                     .engine
                     .bundles()
@@ -183,12 +187,14 @@ impl<'a> Deploy<'a> {
                         let trouble = Trouble::new(error.failure.clone(), error.to_string());
                         Stop::failed(trouble.because(&error))
                     })?;
-                let sha256 = bundle.sha256;
-                tokio::task::spawn_blocking(move || tree_from_bundle(&path, sha256, &limits)).await
+                let (sha256, read) = (bundle.sha256, file.clone());
+                let reading =
+                    tokio::task::spawn_blocking(move || tree_from_bundle(&read, sha256, &limits));
+                (reading.await, Some(file))
             }
         };
         let tree = prepared.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-        tree.map_err(|error: BundleError| {
+        let tree = tree.map_err(|error: BundleError| {
             if error.is_transient() {
                 let message = "the files could not be read by the worker";
                 let failure = Failure::Retryable { after: None };
@@ -196,7 +202,8 @@ impl<'a> Deploy<'a> {
             }
             let failure = Failure::Permanent(error.code());
             Stop::failed(Trouble::new(failure, error.to_string()).because(&error))
-        })
+        })?;
+        Ok((tree, bundle))
     }
 
     /// The providers that may host this app, in the order in which they are tried.

@@ -13,7 +13,7 @@ pub use broker::{
     Broker, BrokerError, DeadLetterReason, Delay, Deliveries, Delivery, Message, Queue, Receipt,
     ResultFilter, Results,
 };
-pub use bundles::{Bundles, BundlesError};
+pub use bundles::{BundleFile, BundleVault, Bundles, BundlesError};
 pub use clock::Clock;
 pub use provider::{
     Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Probe, Provider,

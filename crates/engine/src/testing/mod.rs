@@ -15,9 +15,8 @@ pub use store::MemoryStore;
 
 use async_trait::async_trait;
 use foreshow_contract::{BundleRef, ContextKey, Revision};
-use std::{path::PathBuf, sync::Arc};
 
-use crate::{Bundles, BundlesError, Failure, code};
+use crate::{BundleFile, Bundles, BundlesError, Failure, code};
 
 /// A source that has no bundles.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,7 +24,7 @@ pub struct NoBundles;
 
 #[async_trait]
 impl Bundles for NoBundles {
-    async fn fetch(&self, bundle: &BundleRef) -> Result<Arc<PathBuf>, BundlesError> {
+    async fn fetch(&self, bundle: &BundleRef) -> Result<BundleFile, BundlesError> {
         Err(BundlesError {
             message: format!("there are no bundles here, so not {}", bundle.url),
             failure: Failure::Permanent(code::BUNDLE_UNSUPPORTED),

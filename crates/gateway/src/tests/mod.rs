@@ -1,15 +1,19 @@
 //! What the gateway promises, asked over real connections.
 
+mod admin;
+mod bundles;
 mod own_pages;
 mod preview_hosts;
 mod stopping;
+mod tokens;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use foreshow_bundle::{Limits, tree_from_inline};
+use foreshow_bundle::{BundleStore, Limits, tree_from_inline};
 use foreshow_contract::{
     ContextKey, Encoding, FailureReport, HostLabel, InlineFile, Ordinal, OrdinalKind, ProviderName,
     Revision, Timestamp,
@@ -19,12 +23,14 @@ use foreshow_engine::{
     Address, Claim, Claimed, Clock, Lease, Live, Outcome, Owner, Settlement, Settling, Store as _,
 };
 use foreshow_runner::{Build, NewDeployment, PreviewDeployment, PreviewHost};
+use foreshow_sqlite::Database;
+use foreshow_store::embedded::EmbeddedBundles;
 use http::header::{ACCEPT, HOST};
 use http::{HeaderMap, Method, StatusCode};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Gateway, GatewayError, GatewayServices};
+use crate::{Gateway, GatewayBundleService, GatewayError, GatewayServices};
 
 pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
@@ -49,12 +55,31 @@ impl Clock for HandClock {
     }
 }
 
+/// What differs between gateways.
+pub(crate) struct Setup {
+    pub(crate) listen: &'static str,
+    pub(crate) token: Option<&'static str>,
+    /// The largest bundle; without, it keeps none.
+    pub(crate) bundles: Option<u64>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:0",
+            token: None,
+            bundles: Some(1 << 20),
+        }
+    }
+}
+
 /// A gateway that serves.
 pub(crate) struct World {
     pub(crate) address: SocketAddr,
     pub(crate) clock: HandClock,
     pub(crate) store: MemoryStore,
     pub(crate) previews: PreviewHost,
+    pub(crate) bundles: EmbeddedBundles,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) shutdown: CancellationToken,
     pub(crate) served: JoinHandle<Result<(), GatewayError>>,
@@ -80,22 +105,41 @@ impl Seen {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        Self::start_at("127.0.0.1:0").await
+        Self::start_as(Setup::default()).await
     }
 
-    pub(crate) async fn start_at(listen: &str) -> Self {
+    pub(crate) async fn start_at(listen: &'static str) -> Self {
+        let setup = Setup {
+            listen,
+            ..Setup::default()
+        };
+        Self::start_as(setup).await
+    }
+
+    pub(crate) async fn start_as(setup: Setup) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = HandClock::new();
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
         let previews = PreviewHost::open(folder.path(), clock.now()).await.unwrap();
         let store = MemoryStore::new(Arc::clone(&shared));
-        let bound = Gateway::bind(listen.parse().unwrap()).await.unwrap();
+        let bound = Gateway::bind(setup.listen.parse().unwrap()).await.unwrap();
         let address = bound.probe_addr();
+        let db = folder.path().join("bundles.db");
+        let db = Database::open(&db, foreshow_sqlite::Options::default());
+        let files = BundleStore::open(folder.path().join("bundles")).unwrap();
+        let bundles = EmbeddedBundles::open(db.await.unwrap(), files, Arc::clone(&shared));
+        let bundles = bundles.await.unwrap();
         let services = GatewayServices {
             previews: previews.clone(),
             provider: ProviderName::from("local"),
             store: Arc::new(store.clone()),
             clock: shared,
+            bundles: setup.bundles.map(|max_bytes| GatewayBundleService {
+                vault: Arc::new(bundles.clone()),
+                folder: folder.path().join("uploads"),
+                max_bytes,
+            }),
+            token: setup.token.map(Into::into),
         };
         let shutdown = CancellationToken::new();
         let served = tokio::spawn(bound.serve(services, shutdown.clone()));
@@ -104,6 +148,7 @@ impl World {
             clock,
             store,
             previews,
+            bundles,
             folder,
             shutdown,
             served,
@@ -134,6 +179,11 @@ impl World {
             headers: answer.headers().clone(),
             body: answer.text().await.unwrap(),
         }
+    }
+
+    /// The names of what is in a folder of the gateway's, sorted.
+    pub(crate) fn files_in(&self, name: &str) -> Vec<String> {
+        names_in(self.folder.path().join(name))
     }
 
     pub(crate) async fn get(&self, host: &str, path: &str) -> Seen {
@@ -220,6 +270,30 @@ impl World {
             .await
             .unwrap();
     }
+}
+
+/// The names of what is in a folder, sorted. There is nothing in a folder that isn't there yet.
+pub(crate) fn names_in(folder: PathBuf) -> Vec<String> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => panic!("{error}"),
+    };
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Waits for a state.
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let waited = tokio::time::timeout(Duration::from_mins(1), async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    waited.await.unwrap_or_else(|_| panic!("never: {what}"));
 }
 
 pub(crate) fn key() -> ContextKey {

@@ -2,7 +2,7 @@
 //!
 //! A bundle is kept while an event needs it, and its file goes with the last one that does. Who races:
 //!
-//! - **A publisher against the end of another event with the same files.** [`EmbeddedBundles::hold`] writes the publisher's
+//! - **A publisher against the end of another event with the same files.** [`hold`](BundleVault::hold) writes the publisher's
 //!   row before it makes sure of the file; [`release`](Bundles::release) removes its row, looks for others and removes the file
 //!   within one write, while it has SQLite's write lock. So either the row is there when the release looks, and the file
 //!   stays; or the file is gone before the row is written, and the publisher, who looks after that, finds it missing and puts it
@@ -14,7 +14,7 @@
 //! and before publishing, and a bundle is left that nobody will release: [`sweep`](EmbeddedBundles::sweep) takes it away by age.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -22,7 +22,7 @@ use std::{
 use async_trait::async_trait;
 use foreshow_bundle::{BundleError, BundleStore};
 use foreshow_contract::{BundleRef, ContextKey, Revision, Sha256, Timestamp};
-use foreshow_engine::{Bundles, BundlesError, Clock, Failure, StoreError, code};
+use foreshow_engine::{BundleFile, BundleVault, Bundles, BundlesError, Clock, Failure, StoreError};
 use foreshow_sqlite::{
     Database, DatabaseError,
     rusqlite::{self, Connection, OptionalExtension},
@@ -72,37 +72,6 @@ impl EmbeddedBundles {
         Ok(Self { db, files, clock })
     }
 
-    /// Keeps the bundle for an event that is about to be published, until that event has ended.
-    ///
-    /// Call it *before* publishing. It answers whether the bundle is there: if not (it was never put, or it went with another
-    /// event's end a moment ago), put it now; from then on it stays. Idempotent.
-    pub async fn hold(
-        &self,
-        sha256: Sha256,
-        key: &ContextKey,
-        revision: Revision,
-    ) -> Result<bool, BundlesError> {
-        let (key, now) = (key.clone(), self.clock.now());
-        self.db
-            .write(move |tx| -> Result<(), RefError> {
-                tx.prepare_cached(
-                    "INSERT INTO bundle_refs (digest, tenant, context, revision, at) VALUES (?1, ?2, ?3, ?4, ?5)
-                     ON CONFLICT (digest, tenant, context, revision) DO UPDATE SET at = excluded.at",
-                )?
-                .execute((
-                    sha256.to_hex(),
-                    key.tenant.as_str(),
-                    key.context.as_str(),
-                    to_integer(revision),
-                    now.as_micros(),
-                ))?;
-                Ok(())
-            })
-            .await
-            .map_err(|error| retryable("keep", sha256, error))?;
-        Ok(self.path(sha256).await?.is_some())
-    }
-
     /// Forgets events that held a bundle before `before` and never ended (their publishers died before they published), and
     /// removes every bundle and every leftover of packing that is older and that no event holds. Answers how many bundles went.
     ///
@@ -127,10 +96,8 @@ impl EmbeddedBundles {
                 Ok(removed)
             })
             .await
-            .map_err(|error| BundlesError {
-                message: "could not sweep the bundles; it is tried again".to_owned(),
-                failure: Failure::Retryable { after: None },
-                source: Some(Box::new(error)),
+            .map_err(|error| {
+                BundlesError::retryable("could not sweep the bundles; it is tried again", error)
             })
     }
 
@@ -144,25 +111,11 @@ impl EmbeddedBundles {
 
 #[async_trait]
 impl Bundles for EmbeddedBundles {
-    async fn fetch(&self, bundle: &BundleRef) -> Result<Arc<PathBuf>, BundlesError> {
-        let Some(sha256) = bundle.as_local() else {
-            return Err(BundlesError {
-                message: "this version reads only bundles that it stored itself (foreshow-bundle:sha256-…, with the same sha256): \
-                          publish the directory with `foreshow publish`, or send the files in the event"
-                    .to_owned(),
-                failure: Failure::Permanent(code::BUNDLE_UNSUPPORTED),
-                source: None,
-            });
-        };
-        let path = self.path(sha256).await?.ok_or_else(|| BundlesError {
-            message: format!(
-                "the bundle sha256-{sha256} is not here: publish the files again; a bundle goes when the event it was stored \
-                 for has ended, and can't be named by another event after that"
-            ),
-            failure: Failure::Permanent("bundle_missing"),
-            source: None,
-        })?;
-        Ok(Arc::new(path))
+    async fn fetch(&self, bundle: &BundleRef) -> Result<BundleFile, BundlesError> {
+        let sha256 = bundle.as_local().ok_or_else(BundlesError::not_ours)?;
+        let path = self.path(sha256).await?;
+        path.map(BundleFile::kept)
+            .ok_or_else(|| BundlesError::missing(sha256))
     }
 
     async fn release(
@@ -196,6 +149,52 @@ impl Bundles for EmbeddedBundles {
     }
 }
 
+#[async_trait]
+impl BundleVault for EmbeddedBundles {
+    async fn hold(
+        &self,
+        sha256: Sha256,
+        key: &ContextKey,
+        revision: Revision,
+    ) -> Result<bool, BundlesError> {
+        let (key, now) = (key.clone(), self.clock.now());
+        self.db
+            .write(move |tx| -> Result<(), RefError> {
+                tx.prepare_cached(
+                    "INSERT INTO bundle_refs (digest, tenant, context, revision, at) VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT (digest, tenant, context, revision) DO UPDATE SET at = excluded.at",
+                )?
+                .execute((
+                    sha256.to_hex(),
+                    key.tenant.as_str(),
+                    key.context.as_str(),
+                    to_integer(revision),
+                    now.as_micros(),
+                ))?;
+                Ok(())
+            })
+            .await
+            .map_err(|error| retryable("keep", sha256, error))?;
+        Ok(self.path(sha256).await?.is_some())
+    }
+
+    async fn put(&self, sha256: Sha256, file: &Path) -> Result<(), BundlesError> {
+        let (files, file) = (self.files.clone(), file.to_owned());
+        tokio::task::spawn_blocking(move || files.adopt(sha256, &file))
+            .await
+            .map_err(|error| retryable("store", sha256, error))?
+            .map_err(|error| BundlesError {
+                message: error.to_string(),
+                failure: if error.is_transient() {
+                    Failure::Retryable { after: None }
+                } else {
+                    Failure::Permanent(error.code())
+                },
+                source: Some(Box::new(error)),
+            })
+    }
+}
+
 fn is_held(connection: &Connection, sha256: Sha256) -> Result<bool, rusqlite::Error> {
     let held = connection
         .prepare_cached("SELECT 1 FROM bundle_refs WHERE digest = ?1 LIMIT 1")?
@@ -210,9 +209,8 @@ fn retryable(
     sha256: Sha256,
     error: impl std::error::Error + Send + Sync + 'static,
 ) -> BundlesError {
-    BundlesError {
-        message: format!("could not {operation} the bundle sha256-{sha256}; it is tried again"),
-        failure: Failure::Retryable { after: None },
-        source: Some(Box::new(error)),
-    }
+    BundlesError::retryable(
+        format!("could not {operation} the bundle sha256-{sha256}; it is tried again"),
+        error,
+    )
 }

@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use foreshow_bundle::{BundleStore, Limits};
 use foreshow_contract::{BundleRef, Sha256, Timestamp};
-use foreshow_engine::{Bundles, Clock, Failure, code};
+use foreshow_engine::{BundleVault, Bundles, Clock, Failure, code};
 use foreshow_store::embedded::EmbeddedBundles;
 
 use crate::support::{Folder, HandClock, key, revision};
@@ -99,6 +99,29 @@ async fn a_bundle_stays_until_the_last_event_that_needs_it_has_ended() {
     let error = world.bundles.fetch(&bundle).await.unwrap_err();
     assert_eq!(error.failure, Failure::Permanent("bundle_missing"));
     assert!(error.message.contains("publish the files again"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_that_was_packed_elsewhere_is_put_whole_or_not_at_all() {
+    let world = World::new().await;
+    let packed = world.folder.path("packed.tar");
+    fs::write(&packed, "site").unwrap();
+    let (sha256, another) = (Sha256::of(b"site"), Sha256::of(b"another"));
+    let error = world.bundles.put(another, &packed).await.unwrap_err();
+    let mismatch = Failure::Permanent("bundle_digest_mismatch");
+    assert_eq!(error.failure, mismatch);
+    assert!(!world.is_there(another) && !world.is_there(sha256));
+
+    let held = world.bundles.hold(sha256, &key("a"), revision(1)).await;
+    assert!(!held.unwrap());
+    world.bundles.put(sha256, &packed).await.unwrap();
+    let held = world.bundles.hold(sha256, &key("a"), revision(1)).await;
+    assert!(held.unwrap());
+    let bundle = BundleRef::local(sha256);
+    let path = world.bundles.fetch(&bundle).await.unwrap();
+    assert_eq!(fs::read(&*path).unwrap(), b"site");
+    drop(path);
+    assert!(world.is_there(sha256), "the vault's own file is no copy");
 }
 
 #[tokio::test(flavor = "multi_thread")]
