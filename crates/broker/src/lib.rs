@@ -3,5 +3,7 @@
 //! | module | carries messages in |
 //! | --- | --- |
 //! | [`embedded`] | one SQLite file, shared by the processes of one machine |
+//! | [`rabbitmq`] | RabbitMQ, for a fleet |
 
 pub mod embedded;
+pub mod rabbitmq;

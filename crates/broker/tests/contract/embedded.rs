@@ -14,7 +14,8 @@ use foreshow_sqlite::DatabaseError;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
-    Folder, count, end, expect_nothing, failed_attempt, next, open, result, soon, text, update,
+    Folder, count, delay_of, end, expect_nothing, failed_attempt, next, open, result, soon, text,
+    update,
 };
 
 fn locks(folder: &Folder) -> usize {
@@ -421,4 +422,53 @@ async fn a_stopped_consumer_leaves_what_nobody_read_and_what_is_given_back_to_ot
     stopping.ack(&read.receipt).await.unwrap();
     drop(deliveries);
     assert_eq!(stopping.depth(Queue::Deploy).await.unwrap().total(), 3);
+}
+
+/// The port promises "never early"; this broker also keeps the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delayed_delivery_comes_back_in_time() {
+    let folder = Folder::new();
+    let broker = folder.open().await;
+    let mut deliveries = broker.consume(Queue::Deploy, count(8)).await.unwrap();
+    for after_ms in [400_u64, 0, 150, 37] {
+        broker
+            .publish_event(update(&after_ms.to_string()))
+            .await
+            .unwrap();
+        let delivery = next(&mut deliveries).await;
+        let after = Duration::from_millis(after_ms);
+        let asked_at = Instant::now();
+        broker.delay(&delivery, delay_of(after)).await.unwrap();
+        let again = next(&mut deliveries).await;
+        let waited = asked_at.elapsed();
+        assert!(
+            waited < after + Duration::from_secs(2),
+            "{waited:?} is long after {after:?}"
+        );
+        broker.ack(&again.receipt).await.unwrap();
+    }
+}
+
+/// The port leaves open in which order delays of different length come back; here it is that of their times.
+#[tokio::test(flavor = "multi_thread")]
+async fn delays_of_different_length_come_back_in_the_order_of_their_times() {
+    let folder = Folder::new();
+    let broker = folder.open().await;
+    let mut deliveries = broker.consume(Queue::Deploy, count(1)).await.unwrap();
+    for after_ms in [900, 600, 300] {
+        broker
+            .publish_event(update(&after_ms.to_string()))
+            .await
+            .unwrap();
+        let delivery = next(&mut deliveries).await;
+        broker
+            .delay(&delivery, delay_of(Duration::from_millis(after_ms)))
+            .await
+            .unwrap();
+    }
+    for expected in ["300", "600", "900"] {
+        let delivery = next(&mut deliveries).await;
+        assert_eq!(text(&delivery), expected);
+        broker.ack(&delivery.receipt).await.unwrap();
+    }
 }

@@ -141,12 +141,12 @@ async fn a_stopped_process_is_not_taken_for_dead() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     tokio::task::block_in_place(|| {
         let mut taken = 0;
-        while taken < 20 {
+        while taken < KEPT {
             let line = lines.next().unwrap().unwrap();
             taken += usize::from(line.starts_with("took "));
         }
     });
-    // All that it may have out is out. Stopped in the middle of a write it would hold the file's lock, and stop everybody.
+    // It has gone quiet. Stopped in the middle of a write it would hold the file's lock, and stop everybody.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let id = child.id().to_string();
     assert!(

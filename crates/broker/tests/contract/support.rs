@@ -1,33 +1,22 @@
 //! Adapters under test, and what tests are written with.
 
-use std::{future::Future, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use foreshow_broker::embedded::EmbeddedBroker;
-use foreshow_contract::{
-    AttemptReport, ContextKey, EventKind, FailureCode, HeaderValue, Headers, RemovalReason,
-    Removed, ResultBody, ResultEvent, Revision, Timestamp,
+pub(crate) use foreshow_conformance::broker::{
+    Adapter, count, delay_of, end, expect_nothing, failed_attempt, next, result, soon, text, update,
 };
+use foreshow_contract::Timestamp;
 use foreshow_engine::{
-    Broker, Clock, DeadLetterReason, Deliveries, Delivery, Message,
+    Broker, Clock, DeadLetterReason, Message,
     testing::{MemoryBroker, PausedClock},
 };
 use foreshow_sqlite::{Database, Options};
 
-/// An adapter with nothing in its queues.
-#[async_trait]
-pub(crate) trait Adapter: Send + Sync {
-    /// The handle under test.
-    fn broker(&self) -> Arc<dyn Broker>;
-
-    /// What the port has no method for.
-    async fn dead_letters(&self) -> Vec<(Message, DeadLetterReason)>;
-}
-
 pub(crate) struct Memory(MemoryBroker);
 
-pub(crate) async fn memory() -> Memory {
+pub(crate) fn memory() -> Memory {
     Memory(MemoryBroker::new(Arc::new(PausedClock::start())))
 }
 
@@ -114,80 +103,4 @@ impl Clock for WallClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
-}
-
-pub(crate) fn update(text: &str) -> Message {
-    message("context.updated.acme", text)
-}
-
-pub(crate) fn end(text: &str) -> Message {
-    message("context.ended.acme", text)
-}
-
-fn message(routing_key: &str, text: &str) -> Message {
-    Message {
-        routing_key: routing_key.to_owned(),
-        content_type: Some("application/cloudevents+json".to_owned()),
-        message_type: Some("update".to_owned()),
-        headers: Headers::from([
-            ("traceparent".to_owned(), format!("00-{text}").into()),
-            ("count".to_owned(), HeaderValue::Integer(-7)),
-            ("fine".to_owned(), HeaderValue::Boolean(true)),
-            (
-                "at".to_owned(),
-                HeaderValue::Timestamp {
-                    timestamp: 1_790_000_000,
-                },
-            ),
-        ]),
-        body: Bytes::copy_from_slice(text.as_bytes()),
-    }
-}
-
-pub(crate) fn result(tenant: &str, context: &str, revision: u64) -> ResultEvent {
-    let body = ResultBody::Removed(Removed {
-        key: ContextKey::try_new(tenant, context).unwrap(),
-        revision: Revision::try_new(revision).unwrap(),
-        reason: RemovalReason::Ended,
-    });
-    ResultEvent::of(EventKind::End, 0, body, Timestamp::from_micros(1)).unwrap()
-}
-
-pub(crate) fn failed_attempt(number: u32) -> AttemptReport {
-    AttemptReport {
-        number,
-        at: Timestamp::from_micros(7),
-        provider: Some("local".into()),
-        code: FailureCode::from("provider_unavailable"),
-        message: "no answer".to_owned(),
-    }
-}
-
-pub(crate) fn count(number: u32) -> NonZeroU32 {
-    NonZeroU32::new(number).unwrap()
-}
-
-pub(crate) fn text(delivery: &Delivery) -> &str {
-    std::str::from_utf8(&delivery.message.body).unwrap()
-}
-
-/// For what must happen: a test that waits longer than this has failed.
-pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(20), future)
-        .await
-        .expect("it took too long")
-}
-
-pub(crate) async fn next(deliveries: &mut Box<dyn Deliveries>) -> Delivery {
-    soon(deliveries.next()).await.unwrap()
-}
-
-/// For what must not happen, as far as a short wait can tell.
-pub(crate) async fn expect_nothing(deliveries: &mut Box<dyn Deliveries>) {
-    let waited = tokio::time::timeout(Duration::from_millis(150), deliveries.next()).await;
-    assert!(
-        waited.is_err(),
-        "nothing was expected, but {:?} came",
-        text(&waited.unwrap().unwrap())
-    );
 }

@@ -1,0 +1,414 @@
+//! The handle, and the port's methods.
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use foreshow_contract::{MAX_EVENT_BYTES, ResultEvent, Timestamp};
+use foreshow_engine::{
+    Broker, BrokerError, DeadLetterReason, Delay, Deliveries, Delivery, Message, Queue, Receipt,
+    ResultFilter, Results,
+};
+use lapin::{
+    options::{BasicAckOptions, BasicNackOptions, QueueDeclareOptions},
+    tcp::OwnedTLSConfig,
+    types::FieldTable,
+};
+use tokio::time::timeout;
+use tracing::warn;
+
+use super::{
+    DeadLetter, Drift, OptionsError, RabbitMqError, RabbitMqOptions, Topology,
+    consumer::Consumer,
+    dead_letters,
+    error::{NOT_FOUND, PRECONDITION_FAILED, unavailable},
+    link::{Link, Role},
+    metrics::Kind,
+    octave, outgoing,
+    publisher::Publisher,
+    registry::Registry,
+    subscription::Subscription,
+    topology::{self, Names},
+};
+
+/// How long [`Broker::ping`] and its like may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long an acknowledgement may take to leave this process.
+const ACK_WITHIN: Duration = Duration::from_secs(10);
+
+/// What a frame holds where there is no connection to ask.
+const USUAL_FRAME_MAX: u32 = 128 * 1024;
+
+/// RabbitMQ as the broker. Cheap to clone; clones share two connections, which end with the last of them and of what it
+/// consumes.
+#[derive(Clone)]
+pub struct RabbitMqBroker {
+    inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) options: Arc<RabbitMqOptions>,
+    pub(super) names: Names,
+    pub(super) consuming: Arc<Link>,
+    pub(super) publishing: Arc<Link>,
+    pub(super) registry: Registry,
+    publisher: Publisher,
+}
+
+impl RabbitMqBroker {
+    /// Starts to connect, and returns at once: for a service that waits for its broker, however long it is away.
+    ///
+    /// # Errors
+    /// [`OptionsError`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn start(options: RabbitMqOptions) -> Result<Self, OptionsError> {
+        options.check()?;
+        let tls = tls(&options)?;
+        let options = Arc::new(options);
+        let link = |role| Arc::new(Link::start(role, Arc::clone(&options), tls.clone()));
+        let (consuming, publishing) = (link(Role::Consuming), link(Role::Publishing));
+        let publisher = Publisher::new(
+            Arc::clone(&publishing),
+            options.publish_channels,
+            options.publish_timeout,
+        );
+        Ok(Self {
+            inner: Arc::new(Inner {
+                names: Names::new(&options.prefix),
+                options,
+                consuming,
+                publishing,
+                registry: Registry::default(),
+                publisher,
+            }),
+        })
+    }
+
+    /// Starts to connect, and waits until it has: for a command that has nothing else to do.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] where the options can't be worked with, or where no address was reached in one round
+    /// through all of them.
+    pub async fn connect(options: RabbitMqOptions) -> Result<Self, BrokerError> {
+        const CONNECT: &str = "be connected to";
+        let broker = Self::start(options).map_err(|error| BrokerError::Unavailable {
+            operation: CONNECT,
+            source: Box::new(error),
+        })?;
+        let (consuming, publishing) = tokio::join!(
+            broker.inner.consuming.opened(),
+            broker.inner.publishing.opened()
+        );
+        consuming.and(publishing).map_err(unavailable(CONNECT))?;
+        Ok(broker)
+    }
+
+    /// Whether the broker takes no messages for now, because it is short of memory or disk.
+    pub fn is_blocked(&self) -> bool {
+        self.inner.publishing.blocked().is_some()
+    }
+
+    /// Whether both connections are open.
+    pub fn is_connected(&self) -> bool {
+        self.inner.consuming.is_up() && self.inner.publishing.is_up()
+    }
+
+    /// The exchanges, queues and bindings that this broker works with.
+    pub fn topology(&self) -> Topology {
+        Topology::new(&self.inner.options.prefix, self.inner.options.octaves)
+    }
+
+    /// Declares what is missing of the topology. Changes nothing that is there.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]; where something is there in another shape, the source names it.
+    pub async fn apply_topology(&self) -> Result<(), BrokerError> {
+        const APPLY: &str = "apply its topology";
+        let connection = self.inner.publishing.connection().await;
+        let connection = connection.map_err(unavailable(APPLY))?;
+        topology::apply(&connection, &self.topology())
+            .await
+            .map_err(unavailable(APPLY))
+    }
+
+    /// What of the topology is missing or has another shape. Changes nothing.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] where the broker can't be asked.
+    pub async fn check_topology(&self) -> Result<Vec<Drift>, BrokerError> {
+        const CHECK: &str = "check its topology";
+        let connection = self.inner.publishing.connection().await;
+        let connection = connection.map_err(unavailable(CHECK))?;
+        topology::check(&connection, &self.topology())
+            .await
+            .map_err(unavailable(CHECK))
+    }
+
+    /// The oldest dead letters, bodies included. They stay where they are.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    pub async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, BrokerError> {
+        let list = async {
+            let connection = self.inner.consuming.connection().await?;
+            let channel = connection.create_channel().await?;
+            dead_letters::oldest(channel, &self.inner.names, limit).await
+        };
+        list.await.map_err(unavailable("list dead letters"))
+    }
+
+    /// Ends both connections in an orderly way. What is consumed through them ends too.
+    pub async fn close(&self) {
+        tokio::join!(self.inner.consuming.close(), self.inner.publishing.close());
+    }
+}
+
+/// What TLS trusts; and ring as the process's cryptography, unless somebody chose before.
+fn tls(options: &RabbitMqOptions) -> Result<OwnedTLSConfig, OptionsError> {
+    // An error says that there is a provider already, which is as good.
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
+    let mut tls = OwnedTLSConfig::default();
+    if let Some(path) = &options.ca_file {
+        let pem = std::fs::read_to_string(path).map_err(|source| OptionsError::CaFile {
+            path: path.clone(),
+            source,
+        })?;
+        tls.cert_chain = Some(pem);
+    }
+    Ok(tls)
+}
+
+impl Inner {
+    fn header_limit(&self) -> usize {
+        outgoing::header_limit(self.publishing.frame_max().unwrap_or(USUAL_FRAME_MAX))
+    }
+
+    /// The copy first, then the acknowledgement.
+    pub(super) async fn delay(
+        &self,
+        delivery: &Delivery,
+        delay: &Delay,
+    ) -> Result<(), RabbitMqError> {
+        let Some(held) = self.registry.get(&delivery.receipt) else {
+            return Ok(());
+        };
+        let hop = octave::hop(delay.after, self.options.octaves);
+        let copy = outgoing::delayed(
+            delivery,
+            &held.original,
+            delay,
+            hop,
+            Timestamp::now().saturating_add(delay.after),
+            &self.names,
+            self.header_limit(),
+        );
+        self.publisher.publish(Kind::Delay, &copy).await?;
+        self.ack(&delivery.receipt).await
+    }
+
+    async fn dead_letter(
+        &self,
+        delivery: &Delivery,
+        reason: &DeadLetterReason,
+    ) -> Result<(), RabbitMqError> {
+        let Some(held) = self.registry.get(&delivery.receipt) else {
+            return Ok(());
+        };
+        let letter = outgoing::dead_letter(
+            delivery,
+            &held.original,
+            reason,
+            Timestamp::now(),
+            &self.names,
+            self.header_limit(),
+        );
+        match self.publisher.publish(Kind::DeadLetter, &letter).await {
+            Ok(()) => {}
+            // The broker's limit was lowered, or it was upgraded to one with a lower limit, after it took the message.
+            Err(error)
+                if error.reply_code() == Some(PRECONDITION_FAILED)
+                    && letter.body.len() > MAX_EVENT_BYTES =>
+            {
+                warn!(
+                    bytes = letter.body.len(),
+                    "RabbitMQ takes no message as large as one that it delivered; its dead letter is kept without a body"
+                );
+                let letter = outgoing::without_body(letter);
+                self.publisher.publish(Kind::DeadLetter, &letter).await?;
+            }
+            Err(error) => return Err(error),
+        }
+        self.ack(&delivery.receipt).await
+    }
+
+    async fn ack(&self, receipt: &Receipt) -> Result<(), RabbitMqError> {
+        let Some(held) = self.registry.take(receipt) else {
+            return Ok(());
+        };
+        // Handed to the connection at once; where that ends before it is written, the message is delivered again, as
+        // after any acknowledgement that got lost.
+        timeout(ACK_WITHIN, held.acker.ack(BasicAckOptions::default()))
+            .await
+            .ok();
+        Ok(())
+    }
+
+    /// A channel of its own, for a question that may end it.
+    async fn passive_declare(&self, link: &Link, queue: Queue) -> Result<u32, RabbitMqError> {
+        let name = self.names.queue(queue);
+        let ask = async {
+            let channel = link.connection().await?.create_channel().await?;
+            let options = QueueDeclareOptions {
+                passive: true,
+                ..QueueDeclareOptions::default()
+            };
+            let declared = channel
+                .queue_declare(name.as_str().into(), options, FieldTable::default())
+                .await?;
+            Ok(declared.consumer_count())
+        };
+        let answer = timeout(ANSWER_WITHIN, ask)
+            .await
+            .unwrap_or(Err(RabbitMqError::Timeout {
+                within: ANSWER_WITHIN,
+            }));
+        answer.map_err(|error| match error.reply_code() {
+            Some(NOT_FOUND) => RabbitMqError::Topology {
+                drift: format!("the queue `{name}` is missing"),
+            },
+            _ => error,
+        })
+    }
+}
+
+#[async_trait]
+impl Broker for RabbitMqBroker {
+    async fn publish_event(&self, message: Message) -> Result<(), BrokerError> {
+        const PUBLISH: &str = "publish an event";
+        let unroutable = |message: Message| BrokerError::Unroutable {
+            routing_key: message.routing_key,
+        };
+        if Queue::for_routing_key(&message.routing_key).is_none() {
+            return Err(unroutable(message));
+        }
+        if message.body.len() > MAX_EVENT_BYTES {
+            return Err(BrokerError::TooLarge {
+                size_bytes: message.body.len() as u64,
+                limit_bytes: MAX_EVENT_BYTES as u64,
+            });
+        }
+        let limit = self.inner.header_limit();
+        let event = outgoing::event(&message, &self.inner.names, limit, Timestamp::now())
+            .map_err(unavailable(PUBLISH))?;
+        match self.inner.publisher.publish(Kind::Event, &event).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(unavailable(PUBLISH)(error)),
+        }
+    }
+
+    async fn consume(
+        &self,
+        queue: Queue,
+        prefetch: NonZeroU32,
+    ) -> Result<Box<dyn Deliveries>, BrokerError> {
+        let consumer = Consumer::start(Arc::clone(&self.inner), queue, prefetch)
+            .await
+            .map_err(unavailable("consume a queue"))?;
+        Ok(Box::new(consumer))
+    }
+
+    async fn publish_results(&self, results: &[ResultEvent]) -> Result<(), BrokerError> {
+        const PUBLISH: &str = "publish a result";
+        let (inner, now) = (&self.inner, Timestamp::now());
+        let messages: Vec<_> = results
+            .iter()
+            .map(|result| outgoing::result(result, &inner.names, inner.options.results, now))
+            .collect::<Result<_, _>>()
+            .map_err(unavailable(PUBLISH))?;
+        inner
+            .publisher
+            .publish_all(Kind::Result, &messages)
+            .await
+            .map_err(unavailable(PUBLISH))
+    }
+
+    async fn ack(&self, receipt: &Receipt) -> Result<(), BrokerError> {
+        self.inner
+            .ack(receipt)
+            .await
+            .map_err(unavailable("acknowledge a delivery"))
+    }
+
+    async fn requeue(&self, receipt: &Receipt) -> Result<(), BrokerError> {
+        if let Some(held) = self.inner.registry.take(receipt) {
+            let back = BasicNackOptions {
+                requeue: true,
+                multiple: false,
+            };
+            timeout(ACK_WITHIN, held.acker.nack(back)).await.ok();
+        }
+        Ok(())
+    }
+
+    async fn delay(&self, delivery: &Delivery, delay: Delay) -> Result<(), BrokerError> {
+        self.inner
+            .delay(delivery, &delay)
+            .await
+            .map_err(unavailable("delay a delivery"))
+    }
+
+    async fn dead_letter(
+        &self,
+        delivery: &Delivery,
+        reason: &DeadLetterReason,
+    ) -> Result<(), BrokerError> {
+        self.inner
+            .dead_letter(delivery, reason)
+            .await
+            .map_err(unavailable("keep a dead letter"))
+    }
+
+    async fn subscribe(&self, filter: ResultFilter) -> Result<Box<dyn Results>, BrokerError> {
+        let subscription = Subscription::start(Arc::clone(&self.inner), filter)
+            .await
+            .map_err(unavailable("subscribe to results"))?;
+        Ok(Box::new(subscription))
+    }
+
+    async fn has_consumers(&self, queue: Queue) -> Result<bool, BrokerError> {
+        let inner = &self.inner;
+        let consumers = inner
+            .passive_declare(&inner.consuming, queue)
+            .await
+            .map_err(unavailable("look for consumers"))?;
+        Ok(consumers > 0)
+    }
+
+    async fn ping(&self) -> Result<(), BrokerError> {
+        const ANSWER: &str = "answer";
+        let inner = &self.inner;
+        let ask = async {
+            inner.consuming.connection().await?;
+            inner.publishing.connection().await?;
+            if let Some(reason) = inner.publishing.blocked() {
+                return Err(RabbitMqError::Blocked {
+                    reason: reason.to_string(),
+                });
+            }
+            inner
+                .passive_declare(&inner.publishing, Queue::Deploy)
+                .await
+        };
+        timeout(ANSWER_WITHIN, ask)
+            .await
+            .unwrap_or(Err(RabbitMqError::Timeout {
+                within: ANSWER_WITHIN,
+            }))
+            .map(drop)
+            .map_err(unavailable(ANSWER))
+    }
+}

@@ -1,0 +1,33 @@
+//! Claims about being there.
+
+use std::time::Duration;
+
+use foreshow_engine::Queue;
+
+use super::{Adapter, count, soon};
+
+/// From the moment `consume` returns, and not much longer than the consumer lives.
+pub async fn it_is_known_whether_anybody_consumes(adapter: &dyn Adapter) {
+    let broker = adapter.broker();
+    assert!(!broker.has_consumers(Queue::Deploy).await.unwrap());
+    let deliveries = broker.consume(Queue::Deploy, count(1)).await.unwrap();
+    assert!(broker.has_consumers(Queue::Deploy).await.unwrap());
+    assert!(!broker.has_consumers(Queue::Cleanup).await.unwrap());
+    drop(deliveries);
+    soon(async {
+        while broker.has_consumers(Queue::Deploy).await.unwrap() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+/// As often as it is asked, beside its other work.
+pub async fn it_answers_when_it_is_asked(adapter: &dyn Adapter) {
+    let broker = adapter.broker();
+    for _ in 0..3 {
+        soon(broker.ping()).await.unwrap();
+    }
+    let _deliveries = broker.consume(Queue::Deploy, count(1)).await.unwrap();
+    soon(broker.ping()).await.unwrap();
+}

@@ -1,0 +1,159 @@
+//! The contract of the port [`Store`], as claims that every adapter meets, and a model that it is compared with.
+//!
+//! A claim knows the port alone, and says no more than the port promises: among what happened at one and the same
+//! instant a listing has no particular order. What an adapter promises beyond that is tested beside it.
+//!
+//! The [model](run_model) is the sharper half: any sequence of steps, on the adapter and on the store in memory, which
+//! applies the transitions of [`foreshow_engine::record`] to a map. Both must answer the same at every step.
+//!
+//! An adapter runs on a clock that is moved by hand, implements [`Adapter`], and names a constructor twice:
+//!
+//! ```ignore
+//! foreshow_conformance::store_contract!(embedded: Sqlite::new().await);
+//! foreshow_conformance::store_model!(embedded_answers_as_memory_does, 48 cases: Sqlite::new().await);
+//! ```
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a claim that does not hold ends its test"
+)]
+
+mod claiming;
+mod clock;
+mod ending;
+mod fixtures;
+mod listings;
+mod living;
+mod memory;
+mod model;
+mod quotas;
+mod repeats;
+mod waiting;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use foreshow_contract::Timestamp;
+use foreshow_engine::{Clock, Store};
+
+pub use claiming::*;
+pub use clock::HandClock;
+pub use ending::*;
+pub use fixtures::*;
+pub use listings::*;
+pub use living::*;
+pub use memory::Memory;
+pub use model::run_model;
+pub use quotas::*;
+pub use repeats::*;
+pub use waiting::*;
+
+/// An adapter that knows no context, on a clock that is moved by hand.
+#[async_trait]
+pub trait Adapter: Send + Sync {
+    /// A handle. Every call answers one to the same store.
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// The clock that the store goes by.
+    fn clock(&self) -> &HandClock;
+
+    /// A store on the same clock that has lost everything.
+    async fn wiped(&self) -> Arc<dyn Store>;
+
+    /// Clears up after a claim that held.
+    async fn close(&self) {}
+
+    /// The time now, as the store has it.
+    fn now(&self) -> Timestamp {
+        self.clock().now()
+    }
+
+    /// Lets time pass.
+    fn advance(&self, by: Duration) {
+        self.clock().advance(by);
+    }
+}
+
+/// Makes a module with one test per claim. The expression makes an [`Adapter`], and may await.
+///
+/// `one test` makes a single one, for an adapter whose surroundings are dear: the expression before the colon makes those,
+/// once, and the closure an adapter in them for each claim.
+#[macro_export]
+macro_rules! store_contract {
+    ($name:ident: $adapter:expr) => {
+        $crate::store_contract! { @claims each $name: $adapter }
+    };
+    (one test $name:ident: $world:expr, $make:expr) => {
+        $crate::store_contract! { @claims one $name: ($world, $make) }
+    };
+    (@claims $way:ident $name:ident: $($adapter:tt)*) => {
+        $crate::store_contract! { @$way $name: [$($adapter)*];
+            one_claim_is_granted_and_the_next_is_held_until_it_runs_out
+            of_a_hundred_claims_at_once_one_is_granted
+            a_newer_event_makes_the_older_one_stale
+            the_event_under_the_lease_is_held_and_never_stale
+            the_same_revision_with_other_content_conflicts
+            how_an_event_ended_is_said_again
+            an_end_stops_what_it_covers_when_it_is_accepted
+            a_lost_lease_writes_nothing
+            a_release_opens_the_context_and_decides_nothing
+            a_fence_is_above_those_of_a_store_that_was_lost
+            going_live_is_recorded_and_prolongs_the_lease
+            announced_revisions_that_nothing_kept_serves_are_told_once
+            an_end_takes_the_preview_away
+            a_touch_prolongs_and_never_shortens
+            the_largest_numbers_survive
+            long_and_strange_words_survive
+            a_quota_counts_members_until_their_deadlines
+            admission_is_idempotent_and_all_or_nothing
+            a_live_context_is_not_stopped_by_the_cap_on_live_ones
+            expired_previews_are_listed_oldest_first
+            contexts_are_listed_newest_change_first
+            history_is_newest_first
+            listings_are_not_cut_short
+            those_who_wait_hear_of_a_release_and_of_something_newer
+            a_claim_whose_answer_was_lost_is_granted_again
+            a_settlement_whose_answer_was_lost_is_found_by_the_next_claim
+            what_is_written_under_a_lease_may_be_written_twice
+        }
+    };
+    (@each $name:ident: [$adapter:expr]; $($claim:ident)*) => {
+        mod $name {
+            #[allow(unused_imports, reason = "the expression may need what is around it")]
+            use super::*;
+
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $claim() {
+                    let adapter = $adapter;
+                    $crate::store::$claim(&adapter).await;
+                    $crate::store::Adapter::close(&adapter).await;
+                }
+            )*
+        }
+    };
+    (@one $name:ident: [($world:expr, $make:expr)]; $($claim:ident)*) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let world = $world;
+            let make = $make;
+            $(
+                let adapter = make(&world).await;
+                $crate::store::$claim(&adapter).await;
+                $crate::store::Adapter::close(&adapter).await;
+            )*
+        }
+    };
+}
+
+/// Makes one test that compares an adapter with the store in memory, as often as it says. The expression makes an
+/// [`Adapter`], and may await.
+#[macro_export]
+macro_rules! store_model {
+    ($name:ident, $cases:literal cases: $adapter:expr) => {
+        #[test]
+        fn $name() {
+            $crate::store::run_model($cases, async || $adapter);
+        }
+    };
+}
