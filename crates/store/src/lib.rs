@@ -3,5 +3,7 @@
 //! | module | keeps records in |
 //! | --- | --- |
 //! | [`embedded`] | one SQLite file, shared by the processes of one machine |
+//! | [`redis`] | Redis, shared by a fleet |
 
 pub mod embedded;
+pub mod redis;

@@ -1,0 +1,279 @@
+//! What the scripts answer, decoded. The top of each script's file has the same list.
+
+use foreshow_contract::{HostLabel, Ordinal, Revision, Timestamp};
+
+use super::{
+    error::RedisStoreError,
+    text::{to_instant, to_number, to_place, to_revision},
+};
+
+/// A script's answer: words, the first of which names what follows.
+pub(super) struct Answer {
+    script: &'static str,
+    words: std::vec::IntoIter<Vec<u8>>,
+}
+
+impl Answer {
+    pub(super) fn new(script: &'static str, words: Vec<Vec<u8>>) -> Self {
+        Self {
+            script,
+            words: words.into_iter(),
+        }
+    }
+
+    /// Decodes it.
+    pub(super) fn decode<T: Decode>(mut self) -> Result<T, RedisStoreError> {
+        let what = self.script;
+        let name = self.words.next();
+        name.and_then(|name| T::decode(&name, &mut self.words))
+            .ok_or(RedisStoreError::Strange { what })
+    }
+}
+
+type Words = std::vec::IntoIter<Vec<u8>>;
+
+/// What a script answers.
+pub(super) trait Decode: Sized {
+    /// `None` where no such answer is known.
+    fn decode(name: &[u8], words: &mut Words) -> Option<Self>;
+}
+
+/// `claim.lua`
+pub(super) enum ClaimAnswer {
+    /// `unreadable`: the record has another version.
+    Unreadable,
+    /// `over`: this event ended before, as stored.
+    Over(Vec<u8>),
+    /// `stale`: something newer was accepted.
+    Stale(Ordinal),
+    /// `conflict`: accepted before with other content.
+    Conflict,
+    /// `held`: somebody works on it.
+    Held(Timestamp),
+    /// `granted`: with this fence; names and values of the record.
+    Granted(u64, Vec<(Vec<u8>, Vec<u8>)>),
+}
+
+impl Decode for ClaimAnswer {
+    fn decode(name: &[u8], words: &mut Words) -> Option<Self> {
+        Some(match name {
+            b"unreadable" => Self::Unreadable,
+            b"over" => Self::Over(words.next()?),
+            b"stale" => Self::Stale(to_place(&words.next()?)?),
+            b"conflict" => Self::Conflict,
+            b"held" => Self::Held(to_instant(&words.next()?)?),
+            b"granted" => {
+                let fence = to_number(&words.next()?)?;
+                let mut fields = Vec::with_capacity(words.len() / 2);
+                while let Some(name) = words.next() {
+                    fields.push((name, words.next()?));
+                }
+                Self::Granted(fence, fields)
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// `renew.lua`
+pub(super) enum RenewAnswer {
+    /// `unreadable`: the record has another version.
+    Unreadable,
+    /// `renewed`: the newest event, and the floor.
+    Renewed(Ordinal, Option<Revision>),
+    /// `lost`: no such lease.
+    Lost,
+}
+
+impl Decode for RenewAnswer {
+    fn decode(name: &[u8], words: &mut Words) -> Option<Self> {
+        Some(match name {
+            b"unreadable" => Self::Unreadable,
+            b"renewed" => {
+                let desired = to_place(&words.next()?)?;
+                Self::Renewed(desired, maybe(&words.next()?, to_revision)?)
+            }
+            b"lost" => Self::Lost,
+            _ => return None,
+        })
+    }
+}
+
+/// `record.lua` and `go_live.lua`
+pub(super) enum RecordAnswer {
+    /// `unreadable`: the record has another version.
+    Unreadable,
+    /// `recorded`: what goes live comes with the instant and the context's alias.
+    Recorded(Option<(Timestamp, HostLabel)>),
+    /// `ended`: the revision is at or below the floor; the newest event.
+    Ended(Ordinal),
+    /// `condemned`: the deployment is about to be deleted.
+    Condemned,
+    /// `lost`: no such lease.
+    Lost,
+}
+
+impl Decode for RecordAnswer {
+    fn decode(name: &[u8], words: &mut Words) -> Option<Self> {
+        Some(match name {
+            b"unreadable" => Self::Unreadable,
+            b"recorded" => Self::Recorded(match words.next() {
+                Some(at) => Some((to_instant(&at)?, to_label(words.next()?)?)),
+                None => None,
+            }),
+            b"ended" => Self::Ended(to_place(&words.next()?)?),
+            b"condemned" => Self::Condemned,
+            b"lost" => Self::Lost,
+            _ => return None,
+        })
+    }
+}
+
+/// `settle.lua`
+pub(super) enum SettleAnswer {
+    /// `unreadable`: the record has another version.
+    Unreadable,
+    /// `settled`
+    Settled {
+        at: Timestamp,
+        alias: HostLabel,
+        /// Of what is live.
+        expires_at: Option<Timestamp>,
+        /// Announced revisions that no kept deployment serves.
+        replaced: Vec<Revision>,
+    },
+    /// `lost`: no such lease.
+    Lost,
+}
+
+impl Decode for SettleAnswer {
+    fn decode(name: &[u8], words: &mut Words) -> Option<Self> {
+        Some(match name {
+            b"unreadable" => Self::Unreadable,
+            b"settled" => Self::Settled {
+                at: to_instant(&words.next()?)?,
+                alias: to_label(words.next()?)?,
+                expires_at: maybe(&words.next()?, to_instant)?,
+                replaced: words
+                    .map(|word| to_revision(&word))
+                    .collect::<Option<_>>()?,
+            },
+            b"lost" => Self::Lost,
+            _ => return None,
+        })
+    }
+}
+
+/// `release.lua`
+pub(super) enum ReleaseAnswer {
+    /// `unreadable`: the record has another version.
+    Unreadable,
+    /// `released`, or `lost`, which is as good.
+    Over,
+}
+
+impl Decode for ReleaseAnswer {
+    fn decode(name: &[u8], _: &mut Words) -> Option<Self> {
+        Some(match name {
+            b"unreadable" => Self::Unreadable,
+            b"released" | b"lost" => Self::Over,
+            _ => return None,
+        })
+    }
+}
+
+/// `touch.lua`
+pub(super) enum TouchAnswer {
+    /// `unreadable`: the record has another version.
+    Unreadable,
+    /// `nothing`: there is nothing to prolong.
+    Nothing,
+    /// `prolonged`
+    Prolonged {
+        at: Timestamp,
+        alias: HostLabel,
+        expires_at: Timestamp,
+        is_live: bool,
+    },
+}
+
+impl Decode for TouchAnswer {
+    fn decode(name: &[u8], words: &mut Words) -> Option<Self> {
+        Some(match name {
+            b"unreadable" => Self::Unreadable,
+            b"nothing" => Self::Nothing,
+            b"prolonged" => Self::Prolonged {
+                at: to_instant(&words.next()?)?,
+                alias: to_label(words.next()?)?,
+                expires_at: to_instant(&words.next()?)?,
+                is_live: words.next()? == b"live",
+            },
+            _ => return None,
+        })
+    }
+}
+
+/// `admit.lua`
+pub(super) enum AdmitAnswer {
+    /// `admitted`
+    Admitted,
+    /// `full`
+    Full {
+        /// Which of the sets that were asked for, from 0.
+        set: usize,
+        used: u64,
+        next_at: Timestamp,
+    },
+}
+
+impl Decode for AdmitAnswer {
+    fn decode(name: &[u8], words: &mut Words) -> Option<Self> {
+        Some(match name {
+            b"admitted" => Self::Admitted,
+            b"full" => Self::Full {
+                set: usize::try_from(to_number(&words.next()?)?.checked_sub(1)?).ok()?,
+                used: to_number(&words.next()?)?,
+                next_at: to_instant(&words.next()?)?,
+            },
+            _ => return None,
+        })
+    }
+}
+
+/// `used.lua`
+pub(super) struct UsedAnswer(pub(super) u64);
+
+impl Decode for UsedAnswer {
+    fn decode(name: &[u8], words: &mut Words) -> Option<Self> {
+        match name {
+            b"used" => to_number(&words.next()?).map(Self),
+            _ => None,
+        }
+    }
+}
+
+/// `prolong.lua`, `register.lua`, `index.lua` and `correct.lua`
+pub(super) struct Done;
+
+impl Decode for Done {
+    fn decode(name: &[u8], _: &mut Words) -> Option<Self> {
+        (name == b"done").then_some(Self)
+    }
+}
+
+/// An empty word is none; the outer `None` is a word that can't be read.
+#[expect(
+    clippy::option_option,
+    reason = "missing and unreadable are not the same"
+)]
+fn maybe<T>(word: &[u8], read: impl FnOnce(&[u8]) -> Option<T>) -> Option<Option<T>> {
+    if word.is_empty() {
+        Some(None)
+    } else {
+        read(word).map(Some)
+    }
+}
+
+fn to_label(word: Vec<u8>) -> Option<HostLabel> {
+    HostLabel::try_new(String::from_utf8(word).ok()?).ok()
+}

@@ -1,0 +1,30 @@
+-- Writes down what followed from steps on contexts of one shard: when each is to be looked at, and its history.
+--
+-- It comes some time after the steps. Where somebody has claimed the context since, their look is not put off.
+--
+-- KEYS  1 names   2 changed   3 expiry   4 history
+-- ARGV  1 entries of history that are kept   then any number of
+--       'look', id, the context's name, instant of the step, instant of the look
+--       'entry', instant, the context's name, place, outcome, detail
+-- Answers
+--   {'done'}
+
+local i = 2
+while i <= #ARGV do
+  if ARGV[i] == 'look' then
+    local id, at, look = ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]
+    redis.call('HSET', KEYS[1], id, ARGV[i + 2])
+    redis.call('ZADD', KEYS[2], 'NX', at, id)
+    if tonumber(redis.call('ZSCORE', KEYS[2], id)) <= tonumber(at) then
+      redis.call('ZADD', KEYS[3], look, id)
+    else
+      redis.call('ZADD', KEYS[3], 'LT', look, id)
+    end
+    i = i + 5
+  else
+    redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[1], '*', 'at', bare(ARGV[i + 1]), 'of', ARGV[i + 2],
+      'place', bare(ARGV[i + 3]), 'end', ARGV[i + 4], 'detail', ARGV[i + 5])
+    i = i + 6
+  end
+end
+return { 'done' }

@@ -1,0 +1,162 @@
+-- Stands in front of every script.
+--
+-- Revisions, fences and times (microseconds since 1970) come and go as decimal text with leading zeros to 20 digits, an
+-- event's place in its context's order as 21 (its revision, then 0 for an update and 1 for an end): text compares as the
+-- numbers do, and no digit is lost. Lua's own numbers are doubles, exact below 2^53 (as microseconds: the year 2255), so
+-- sums are made of two halves of ten digits each. In a hash numbers are stored bare, which Redis keeps in 9 bytes.
+
+local VERSION = '1'
+local ZERO = '00000000000000000000'
+local ONE = '00000000000000000001'
+local LAST = '00253402207200000000' -- the last instant there is
+
+local function pad(text, width)
+  return string.rep('0', (width or 20) - #text) .. text
+end
+
+local function bare(text)
+  return (string.gsub(text, '^0+(%d)', '%1'))
+end
+
+local function plus(a, b)
+  local low = tonumber(string.sub(a, 11)) + tonumber(string.sub(b, 11))
+  local high = tonumber(string.sub(a, 1, 10)) + tonumber(string.sub(b, 1, 10))
+  if low >= 1e10 then
+    low, high = low - 1e10, high + 1
+  end
+  return string.format('%010.0f%010.0f', high, low)
+end
+
+local function later(at, span)
+  local sum = plus(at, span)
+  return sum > LAST and LAST or sum
+end
+
+-- The time from one instant to another; none where the other is earlier.
+local function between(earlier, at)
+  if at <= earlier then
+    return ZERO
+  end
+  local low = tonumber(string.sub(at, 11)) - tonumber(string.sub(earlier, 11))
+  local high = tonumber(string.sub(at, 1, 10)) - tonumber(string.sub(earlier, 1, 10))
+  if low < 0 then
+    low, high = low + 1e10, high - 1
+  end
+  return string.format('%010.0f%010.0f', high, low)
+end
+
+-- The server's clock, or what a test gives instead of it.
+local function clock(given)
+  if given ~= '' then
+    return given
+  end
+  local time = redis.call('TIME')
+  return pad(time[1] .. pad(time[2], 6))
+end
+
+local function load(key)
+  local flat = redis.call('HGETALL', key)
+  if #flat == 0 then
+    return nil
+  end
+  local record = {}
+  for i = 1, #flat, 2 do
+    record[flat[i]] = flat[i + 1]
+  end
+  return record
+end
+
+-- Changes of a record: made on the table at once, and on the hash by save().
+local Changes = {}
+Changes.__index = Changes
+
+local function changes_of(key, record)
+  return setmetatable({ key = key, record = record, set = {}, gone = {} }, Changes)
+end
+
+function Changes:put(field, value)
+  self.record[field] = value
+  self.set[#self.set + 1] = field
+  self.set[#self.set + 1] = value
+end
+
+-- Removes every field whose name begins with the letter. Fields are put anew after that, never before.
+function Changes:clear(letter)
+  local gone = {}
+  for field in pairs(self.record) do
+    if string.sub(field, 1, 1) == letter then
+      gone[#gone + 1] = field
+    end
+  end
+  for _, field in ipairs(gone) do
+    self.record[field] = nil
+    self.gone[#self.gone + 1] = field
+  end
+end
+
+function Changes:release()
+  for _, field in ipairs({ 'o', 'w', 'g', 's', 'u' }) do
+    if self.record[field] then
+      self.record[field] = nil
+      self.gone[#self.gone + 1] = field
+    end
+  end
+end
+
+-- What expires at an instant lives so many whole seconds from now: rounded up, for a moment has passed since.
+function Changes:expire(at, now)
+  self:put('e', bare(at))
+  local seconds = bare(string.sub(plus(between(now, at), pad('999000')), 1, 14))
+  self:put('y', seconds == '0' and '1' or seconds)
+end
+
+-- A record with something live stays; any other goes when nobody has changed it for so many milliseconds.
+function Changes:save(keep_ms)
+  if #self.gone > 0 then
+    redis.call('HDEL', self.key, unpack(self.gone))
+  end
+  if #self.set > 0 then
+    redis.call('HSET', self.key, unpack(self.set))
+  end
+  if self.record.lr then
+    redis.call('PERSIST', self.key)
+  else
+    redis.call('PEXPIRE', self.key, keep_ms)
+  end
+end
+
+-- One that ran out is lost, also where nobody took over.
+local function is_held_by(record, owner, fence, now)
+  return record and record.u and record.o == owner and pad(record.f) == fence and pad(record.u) > now
+end
+
+-- Renews a lease that is held.
+local function prolong(changes, now, ttl)
+  local ends = later(now, ttl)
+  if ends > pad(changes.record.u) then
+    changes:put('u', bare(ends))
+  end
+end
+
+-- Whether a deployment may be written down; nil where it may, else the answer.
+local function refusal(record, owner, fence, revision, condemned, now)
+  if not is_held_by(record, owner, fence, now) then
+    return { 'lost' }
+  end
+  if record.z and revision <= pad(record.z) then
+    return { 'ended', pad(record.d, 21) }
+  end
+  if record[condemned] then
+    return { 'condemned' }
+  end
+  return nil
+end
+
+-- A set goes a day after its last member's deadline, so tenants that are gone leave nothing.
+local function keep_set(key, now)
+  local last = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')
+  if last[2] then
+    local left_ms = math.max(0, (tonumber(last[2]) - tonumber(now)) / 1000)
+    redis.call('PEXPIRE', key, string.format('%.0f', left_ms + 86400000))
+  end
+end

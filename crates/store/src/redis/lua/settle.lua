@@ -1,0 +1,72 @@
+-- Ends the lease's event: the record, how it ended, and what is announced, in one step.
+--
+-- KEYS  1 the record   2 the end of this very event   3 what is announced: a hash of revisions, each with the instant of
+--       its announcement and the deployment that serves it, as '<instant> <deployment>'
+-- ARGV  1 now, or ''   2 channel of notices   3 the context's name   4 owner   5 fence   6 revision
+--       7 ready, failed, removed or superseded   8 expiry, or ''   9 how long ends are kept, ms   10 the outcome, as JSON
+--       11 the deployment that is ready, or ''   12… deployments that were kept
+-- Answers
+--   {'unreadable', version}
+--   {'lost'}                                            no such lease, also where this settlement was made before
+--   {'settled', now, alias, expiry or '', revision …}   with the announced revisions that no kept deployment serves
+
+local now = clock(ARGV[1])
+local revision, kind, keep_ms = ARGV[6], ARGV[7], ARGV[9]
+local record = load(KEYS[1])
+if record and record.v ~= VERSION then
+  return { 'unreadable', record.v or '' }
+end
+if not is_held_by(record, ARGV[4], ARGV[5], now) then
+  return { 'lost' }
+end
+local digest = record.g
+local changes = changes_of(KEYS[1], record)
+changes:release()
+changes:clear('b')
+
+local replaced = {}
+if kind == 'ready' then
+  if ARGV[8] ~= '' and (not record.e or pad(record.e) ~= ARGV[8]) then
+    changes:expire(ARGV[8], now)
+  end
+  local kept = {}
+  for i = 12, #ARGV do
+    kept[ARGV[i]] = true
+  end
+  local shown = redis.call('HGETALL', KEYS[3])
+  for i = 1, #shown, 2 do
+    local at, deployment = string.match(shown[i + 1], '^(%d+) (.*)$')
+    -- As old as an end that is forgotten: nobody is told of it any more.
+    local is_old = plus(pad(at), pad(keep_ms .. '000')) < now
+    if is_old or not kept[deployment] then
+      redis.call('HDEL', KEYS[3], shown[i])
+      if not is_old then
+        replaced[#replaced + 1] = pad(shown[i])
+      end
+    end
+  end
+  table.sort(replaced)
+  redis.call('HSET', KEYS[3], bare(revision), bare(now) .. ' ' .. ARGV[11])
+  redis.call('PEXPIRE', KEYS[3], keep_ms)
+elseif kind == 'removed' then
+  changes:clear('l')
+  changes:clear('e')
+  changes:clear('y')
+  changes:clear('x')
+  for _, announced in ipairs(redis.call('HKEYS', KEYS[3])) do
+    if pad(announced) <= revision then
+      redis.call('HDEL', KEYS[3], announced)
+    end
+  end
+end
+changes:save(keep_ms)
+
+-- That something newer won needs no memory: an accepted order only grows.
+if kind ~= 'superseded' then
+  local told = #replaced > 0 and table.concat(replaced, ',') or '-'
+  local stored = table.concat({ VERSION, bare(now), told, #digest, digest .. ARGV[10] }, ' ')
+  redis.call('SET', KEYS[2], stored, 'PX', keep_ms)
+end
+redis.call('PUBLISH', ARGV[2], ARGV[3])
+local expiry = record.lr and record.e and pad(record.e) or ''
+return { 'settled', now, record.a, expiry, unpack(replaced) }

@@ -1,0 +1,238 @@
+//! What lies in Redis after the steps: for how long, what may not be read, and what the port has no method for.
+
+use std::time::Duration;
+
+use foreshow_engine::{Claimed, Outcome, Recording, Settling, Store, StoreError};
+use redis::{AsyncTypedCommands as _, aio::MultiplexedConnection};
+
+use crate::support::{
+    Adapter as _, Remote, TTL, alias, ask, deployment, failed, far, grant, key, live, make_live,
+    settlement, up,
+};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// A plain connection to the run's Redis, and the name of a key there.
+async fn beside(remote: &Remote) -> (MultiplexedConnection, impl Fn(&str) -> String) {
+    let client = redis::Client::open(remote.url.as_str()).unwrap();
+    let connection = client.get_multiplexed_async_connection().await.unwrap();
+    let namespace = remote.namespace.clone();
+    (connection, move |rest: &str| format!("{namespace}:{rest}"))
+}
+
+async fn ttl_ms(redis: &mut MultiplexedConnection, key: &str) -> i64 {
+    let command = redis::cmd("PTTL").arg(key).to_owned();
+    command.query_async(redis).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_live_stays_and_what_is_over_goes_by_age() {
+    let remote = Remote::shared().await;
+    let (mut redis, name) = beside(&remote).await;
+    let store = &remote.store;
+    let record = name("{c:acme/a}");
+    let about = |days: i64| (days - 1) * DAY_MS..=days * DAY_MS + 60_000;
+
+    let (lease, _) = grant(store, &key("a"), up(1)).await;
+    assert!(about(30).contains(&ttl_ms(&mut redis, &record).await), "nothing is live yet");
+    store.release(lease.id()).await.unwrap();
+    make_live(store, &key("a"), 2, far()).await;
+    assert_eq!(ttl_ms(&mut redis, &record).await, -1, "for ever");
+    let outcome = name("{c:acme/a}:2u");
+    assert!(about(30).contains(&ttl_ms(&mut redis, &outcome).await));
+    let shown = name("{c:acme/a}:shown");
+    assert!(about(30).contains(&ttl_ms(&mut redis, &shown).await));
+
+    let (lease, _) = grant(store, &key("a"), up(3)).await;
+    store.settle(lease.id(), &settlement(failed())).await.unwrap();
+    assert_eq!(ttl_ms(&mut redis, &record).await, -1, "a failure takes nothing away");
+    let end = crate::support::end(4);
+    let (lease, _) = grant(store, &key("a"), end).await;
+    store.settle(lease.id(), &settlement(Outcome::Removed)).await.unwrap();
+    assert!(about(30).contains(&ttl_ms(&mut redis, &record).await), "a tombstone");
+    assert!(about(30).contains(&ttl_ms(&mut redis, &name("{c:acme/a}:4e")).await));
+    remote.close().await;
+}
+
+#[tokio::test]
+async fn contexts_that_are_gone_leave_the_index() {
+    let remote = Remote::shared().await;
+    let (mut redis, name) = beside(&remote).await;
+    let store = &remote.store;
+    for context in ["a", "b"] {
+        make_live(store, &key(context), 1, remote.now().saturating_add(TTL)).await;
+    }
+    let (lease, _) = grant(store, &key("c"), up(1)).await;
+    store.settle(lease.id(), &settlement(failed())).await.unwrap();
+    // Redis has forgotten them, as it does by age; one was live, and lost with its node.
+    redis.del(name("{c:acme/a}")).await.unwrap();
+    redis.del(name("{c:acme/c}")).await.unwrap();
+    let names: Vec<_> = store.contexts(None, 9).await.unwrap();
+    assert_eq!(names.len(), 1);
+    assert_eq!(store.resolve_alias(&alias(&key("a"))).await.unwrap(), None);
+    let in_a_year = remote.now().saturating_add(Duration::from_hours(24 * 365));
+    let expired = store.expired(in_a_year, 9).await.unwrap();
+    assert_eq!(expired.len(), 1);
+    let mut left = 0;
+    for shard in 0..16 {
+        for what in ["names", "changed", "expiry"] {
+            let key = name(&format!("{{ix:{shard:02}}}:{what}"));
+            left += usize::from(redis.exists(key).await.unwrap());
+        }
+    }
+    assert_eq!(left, 3, "those of one context");
+    remote.close().await;
+}
+
+#[tokio::test]
+async fn an_expiry_that_was_not_written_to_the_index_is_found_all_the_same() {
+    let remote = Remote::shared().await;
+    let (mut redis, name) = beside(&remote).await;
+    let store = &remote.store;
+    let expires_at = remote.now().saturating_add(Duration::from_hours(3));
+    make_live(store, &key("a"), 1, expires_at).await;
+    store.close().await.unwrap();
+    // As a process leaves it that is killed just after its claim, and as one that lost its clock would.
+    for shard in 0..16 {
+        let key = name(&format!("{{ix:{shard:02}}}:expiry"));
+        let members: Vec<String> = redis.zrange(&key, 0, -1).await.unwrap();
+        for member in members {
+            redis.zadd(&key, member, 0).await.unwrap();
+        }
+    }
+    let before = remote.now().saturating_add(Duration::from_hours(2));
+    assert!(store.expired(before, 9).await.unwrap().is_empty());
+    let after = store.expired(expires_at, 9).await.unwrap();
+    assert_eq!(after.len(), 1);
+    remote.close().await;
+}
+
+#[tokio::test]
+async fn a_claim_brings_a_look_within_the_hour() {
+    let remote = Remote::shared().await;
+    let store = &remote.store;
+    let month = remote.now().saturating_add(Duration::from_hours(24 * 30));
+    make_live(store, &key("a"), 1, month).await;
+    store.close().await.unwrap();
+    // A shorter life is recorded, and the process killed before the index hears of it.
+    let doomed = remote.again().await;
+    let (lease, _) = grant(&doomed, &key("a"), up(2)).await;
+    let minute = remote.now().saturating_add(Duration::from_mins(1));
+    doomed
+        .go_live(lease.id(), &live(2, "dep-2"), minute, TTL)
+        .await
+        .unwrap();
+    drop(doomed);
+    let in_an_hour = remote.now().saturating_add(Duration::from_hours(1));
+    assert_eq!(store.expired(in_an_hour, 9).await.unwrap().len(), 1);
+    remote.close().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_says_whose_it_is() {
+    let remote = Remote::shared().await;
+    let (mut redis, name) = beside(&remote).await;
+    let store = &remote.store;
+    let told = |error: StoreError| {
+        let told = error.source.to_string();
+        assert!(told.contains("acme/a") && told.contains("newer version"), "{told}");
+    };
+    let (lease, _) = grant(store, &key("a"), up(1)).await;
+    store.settle(lease.id(), &settlement(failed())).await.unwrap();
+    let (lease, _) = grant(store, &key("a"), up(2)).await;
+    redis.hset(name("{c:acme/a}"), "v", "2").await.unwrap();
+    told(store.context(&key("a")).await.unwrap_err());
+    told(store.contexts(None, 9).await.unwrap_err());
+    let claim = crate::support::claim(&key("a"), up(3), "3");
+    told(store.claim(&claim).await.unwrap_err());
+    told(store.renew(lease.id(), TTL).await.unwrap_err());
+    told(store.release(lease.id()).await.unwrap_err());
+    told(store.touch(&key("a"), None).await.unwrap_err());
+    let recorded = store.record_deployment(lease.id(), &deployment("d")).await;
+    told(recorded.unwrap_err());
+    let went = store.go_live(lease.id(), &live(2, "d"), far(), TTL).await;
+    told(went.unwrap_err());
+    let settled = store.settle(lease.id(), &settlement(failed())).await;
+    told(settled.unwrap_err());
+    // A newer version's record is left as it is.
+    redis.hset(name("{c:acme/a}"), "v", "1").await.unwrap();
+    let record = store.context(&key("a")).await.unwrap().unwrap();
+    assert_eq!((record.desired, record.lease.is_some()), (up(2), true));
+    redis.set(name("{c:acme/a}:1u"), "damaged").await.unwrap();
+    told(store.outcome(&key("a"), up(1)).await.unwrap_err());
+    let claim = crate::support::claim(&key("a"), up(1), "1");
+    told(store.claim(&claim).await.unwrap_err());
+    remote.close().await;
+}
+
+#[tokio::test]
+async fn a_condemned_deployment_is_neither_adopted_nor_live() {
+    let remote = Remote::shared().await;
+    let (mut redis, name) = beside(&remote).await;
+    let store = &remote.store;
+    let (lease, _) = grant(store, &key("a"), up(1)).await;
+    redis.hset(name("{c:acme/a}"), "xdep", "").await.unwrap();
+    let record = store.context(&key("a")).await.unwrap().unwrap();
+    assert_eq!(record.condemned, ["dep"]);
+    let recorded = store.record_deployment(lease.id(), &deployment("dep")).await;
+    assert_eq!(recorded.unwrap(), Recording::Condemned);
+    let went = store.go_live(lease.id(), &live(1, "dep"), far(), TTL).await;
+    assert_eq!(went.unwrap(), Recording::Condemned);
+    let recorded = store.record_deployment(lease.id(), &deployment("other")).await;
+    assert_eq!(recorded.unwrap(), Recording::Recorded);
+    store.settle(lease.id(), &settlement(Outcome::Removed)).await.unwrap();
+    let record = store.context(&key("a")).await.unwrap().unwrap();
+    assert!(record.condemned.is_empty());
+    remote.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_processes_agree_on_one_lease() {
+    let remote = Remote::shared().await;
+    let (one, two) = (remote.store.clone(), remote.again().await);
+    let claims: Vec<_> = (0..60)
+        .map(|n| {
+            let store = if n % 2 == 0 { one.clone() } else { two.clone() };
+            tokio::spawn(async move {
+                matches!(ask(&store, &key("a"), up(1)).await, Claimed::Granted { .. })
+            })
+        })
+        .collect();
+    let mut granted = 0;
+    for claim in claims {
+        granted += usize::from(claim.await.unwrap());
+    }
+    assert_eq!(granted, 1);
+    remote.close().await;
+}
+
+#[tokio::test]
+async fn what_one_process_has_written_behind_the_others_read() {
+    let remote = Remote::shared().await;
+    let other = remote.again().await;
+    let expires_at = remote.now().saturating_add(TTL);
+    make_live(&remote.store, &key("a"), 1, expires_at).await;
+    remote.store.close().await.unwrap();
+    assert_eq!(other.expired(expires_at, 9).await.unwrap().len(), 1);
+    assert_eq!(other.history(None, 9).await.unwrap().len(), 1);
+    assert_eq!(other.history(Some(&key("a")), 9).await.unwrap().len(), 1);
+    assert_eq!(other.contexts(None, 9).await.unwrap().len(), 1);
+    remote.close().await;
+}
+
+#[tokio::test]
+async fn the_server_tells_the_time() {
+    let remote = Remote::shared().await;
+    let store = crate::support::connect(&remote.url, &remote.namespace).await;
+    let (before, told) = (store.now().await.unwrap(), store.now().await.unwrap());
+    assert!(told >= before);
+    let (lease, record) = grant(&store, &key("a"), up(1)).await;
+    assert!(record.desired_at >= told);
+    let fence = i64::try_from(lease.id().fence).unwrap();
+    assert!(fence >= told.as_micros(), "at least the clock");
+    let settled = store.settle(lease.id(), &settlement(failed())).await.unwrap();
+    assert!(matches!(settled, Settling::Settled { .. }));
+    let settled = store.outcome(&key("a"), up(1)).await.unwrap().unwrap();
+    assert!(settled.at >= record.desired_at);
+    remote.close().await;
+}
