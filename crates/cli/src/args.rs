@@ -82,13 +82,13 @@ pub(crate) struct Global {
 impl Global {
     /// Reads the configuration, with the environment and these flags.
     pub(crate) fn load(&self) -> Result<Loaded, Failure> {
-        self.load_with(None)
+        self.load_with([])
     }
 
-    /// The same, with one more flag: key, flag, value.
-    pub(crate) fn load_with(
+    /// The same, with the command's own flags: key, flag, value.
+    pub(crate) fn load_with<const N: usize>(
         &self,
-        flag: Option<(&'static str, &'static str, String)>,
+        flags: [(&'static str, &'static str, Option<String>); N],
     ) -> Result<Loaded, Failure> {
         let given = [
             ("broker", "--broker", self.broker.clone()),
@@ -97,8 +97,8 @@ impl Global {
         ];
         let flags = given
             .into_iter()
+            .chain(flags)
             .filter_map(|(key, flag, value)| Some((key, flag, value?)))
-            .chain(flag)
             .collect();
         let sources = Sources {
             file: self.config.clone(),

@@ -15,11 +15,19 @@ use crate::failure::{Exit, Failure, OrFail as _};
 
 /// The key of this installation. Blocking, for a moment.
 pub(crate) fn load(config: &Config, dir: &DataDir) -> Result<InstallationKey, Failure> {
-    match &config.installation_key {
-        // Checked when it was read.
-        Some(hex) => InstallationKey::from_hex(hex.expose().trim()).or_fail(Exit::Usage),
+    match configured(config)? {
+        Some(key) => Ok(key),
         None => kept(dir).or_fail(Exit::Environment),
     }
+}
+
+/// The key that is configured, if one is.
+pub(crate) fn configured(config: &Config) -> Result<Option<InstallationKey>, Failure> {
+    // Checked when it was read.
+    let key = config.installation_key.as_ref();
+    key.map(|hex| InstallationKey::from_hex(hex.expose().trim()))
+        .transpose()
+        .or_fail(Exit::Usage)
 }
 
 fn kept(dir: &DataDir) -> anyhow::Result<InstallationKey> {

@@ -64,8 +64,9 @@ fn filter(
         (false, _) => Some("debug,foreshow=trace"),
     };
     let default = match audience {
-        Audience::Operator => "warn,foreshow=info",
-        Audience::Caller => "warn",
+        // What the clients of broker and store say is said again, in our words, by who knows what follows from it.
+        Audience::Operator => "warn,foreshow=info,lapin=off,redis=off",
+        Audience::Caller => "warn,lapin=off,redis=off",
     };
     let (directives, place) = match (
         rust_log.filter(|text| !text.is_empty()),
@@ -128,11 +129,11 @@ mod tests {
 
     #[test]
     fn the_nearest_word_on_logging_holds() {
-        assert_eq!(chosen(None, 0, None), "warn");
+        assert_eq!(chosen(None, 0, None), "warn,lapin=off,redis=off");
         assert_eq!(chosen(None, 0, Some("trace")), "trace");
         assert_eq!(chosen(None, 1, Some("trace")), "foreshow=debug,info");
         assert_eq!(chosen(Some("error"), 1, Some("trace")), "error");
-        assert_eq!(chosen(Some(""), 0, None), "warn");
+        assert_eq!(chosen(Some(""), 0, None), "warn,lapin=off,redis=off");
     }
 
     #[test]

@@ -2,12 +2,18 @@
 
 mod completions;
 mod config;
+mod doctor;
 mod end;
+mod gateway;
+mod healthcheck;
 mod previews;
 mod publish;
+mod serving;
+mod topology;
 mod touch;
 mod up;
 mod watch;
+mod worker;
 
 use clap::Subcommand;
 
@@ -18,6 +24,10 @@ use crate::failure::{Exit, Failure};
 pub(crate) enum Command {
     /// Run Foreshow on this machine: a worker and the gateway that serves previews
     Up(up::Up),
+    /// Run a worker of a fleet: deploys contexts and cleans up behind them
+    Worker(worker::Worker),
+    /// Run a gateway of a fleet: serves previews of the data folder, and keeps bundles
+    Gateway(gateway::Gateway),
     /// Deploy a directory and follow it until its preview is ready
     Publish(publish::Publish),
     /// End a context and remove its previews
@@ -28,6 +38,13 @@ pub(crate) enum Command {
     Watch(watch::Watch),
     /// List contexts and their previews
     Previews(previews::Previews),
+    /// Declare the broker's exchanges and queues, or compare them with what they should be
+    #[command(subcommand)]
+    Topology(topology::Topology),
+    /// Check broker, store, data folder and clocks, and say how to mend each
+    Doctor(doctor::Doctor),
+    /// Ask a running worker or gateway whether it gets on
+    Healthcheck(healthcheck::Healthcheck),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Config),
@@ -39,11 +56,16 @@ impl Command {
     pub(crate) async fn run(self, global: &Global) -> Result<Exit, Failure> {
         match self {
             Self::Up(up) => up.run(global).await,
+            Self::Worker(worker) => worker.run(global).await,
+            Self::Gateway(gateway) => gateway.run(global).await,
             Self::Publish(publish) => publish.run(global).await,
             Self::End(end) => end.run(global).await,
             Self::Touch(touch) => touch.run(global).await,
             Self::Watch(watch) => watch.run(global).await,
             Self::Previews(previews) => previews.run(global).await,
+            Self::Topology(topology) => topology.run(global).await,
+            Self::Doctor(doctor) => doctor.run(global).await,
+            Self::Healthcheck(healthcheck) => healthcheck.run(global).await,
             Self::Config(config) => config.run(global),
             Self::Completions(completions) => completions.run(),
         }

@@ -48,7 +48,7 @@ impl Previews {
         let local = ProviderName::from(foreshow_providers::local::NAME);
         let previews: Vec<PreviewSummary> = listed
             .into_iter()
-            .map(|summary| PreviewSummary::of(summary, &local, &origin))
+            .map(|summary| PreviewSummary::of(summary, &local, origin))
             .filter(|preview| self.all || preview.status != ContextStatus::Ended.word())
             .collect();
         if global.json {

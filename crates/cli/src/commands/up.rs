@@ -1,8 +1,10 @@
 use std::path::Path;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
+use super::serving;
 use crate::args::Global;
 use crate::config::Loaded;
 use crate::demo;
@@ -10,7 +12,10 @@ use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::logging::{self, Audience};
 use crate::terminal::{answer, shell_quoted, tell};
-use crate::wiring::Service;
+use crate::wiring::{Roles, Service};
+
+/// How often servers that are away are looked for.
+const LOOKS_EVERY: Duration = Duration::from_millis(200);
 
 /// Run Foreshow on this machine: a worker and the gateway that serves previews.
 #[derive(Debug, Args)]
@@ -25,43 +30,42 @@ pub(crate) struct Up {
     /// Where to serve previews; port 0 picks a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+
+    /// Where to tell health and metrics [default: nowhere]
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
 }
 
 impl Up {
     pub(crate) async fn run(self, global: &Global) -> Result<Exit, Failure> {
-        let loaded = global.load_with(self.listen.map(|addr| ("listen", "--listen", addr)))?;
+        let loaded = global.load_with([
+            ("listen", "--listen", self.listen),
+            ("admin", "--admin", self.admin),
+        ])?;
         logging::start(global, &loaded.config.log, Audience::Operator)?;
-        let mut interrupts = Interrupts::listen()?;
-        let service = Service::start(&loaded).await?;
-        let greeted = greet(global, &loaded, &service.url);
-        // Nobody who was not told the address could use it.
-        if greeted.is_ok() {
-            let demo = async {
-                if self.demo {
-                    show_demo(global, &service).await;
+        let interrupts = Interrupts::listen()?;
+        let service = Service::start(&loaded, Roles::Both).await?;
+        let demo = self.demo;
+        serving::until_asked_to_stop(
+            service,
+            interrupts,
+            global,
+            |service| greet(global, &loaded, service),
+            async |service| {
+                if demo {
+                    show_demo(global, service).await;
                 }
-                std::future::pending::<()>().await;
-            };
-            tokio::select! {
-                () = interrupts.next() => {
-                    if !global.quiet && !global.json {
-                        tell("Stopping. Ctrl-C again ends it at once.");
-                    }
-                }
-                () = service.broken() => {}
-                () = demo => {}
-            }
-        }
-        tokio::select! {
-            stopped = service.stop() => greeted.and(stopped).map(|()| Exit::Done),
-            () = interrupts.next() => Ok(Exit::Interrupted),
-        }
+            },
+        )
+        .await
     }
 }
 
-fn greet(global: &Global, loaded: &Loaded, url: &str) -> Result<(), Failure> {
+fn greet(global: &Global, loaded: &Loaded, service: &Service) -> Result<(), Failure> {
+    let url = service.url.as_deref().unwrap_or_default();
     if global.json {
-        answer(&json!({ "event": "up", "url": url }).to_string())?;
+        let admin = service.admin.map(|addr| addr.to_string());
+        answer(&json!({ "event": "up", "url": url, "admin": admin }).to_string())?;
         return Ok(());
     }
     answer(&format!("Foreshow is up at {url}"))?;
@@ -85,6 +89,12 @@ fn next_step(data_dir: Option<&Path>) -> String {
 
 /// A demo that fails is no reason to stop: what is up stays up.
 async fn show_demo(global: &Global, service: &Service) {
+    // In a fleet, broker and store may be away yet.
+    while service.backends.broker.ping().await.is_err()
+        || service.backends.store.now().await.is_err()
+    {
+        tokio::time::sleep(LOOKS_EVERY).await;
+    }
     let shown = demo::publish(&service.backends).await.and_then(|result| {
         if global.json {
             answer(&String::from_utf8_lossy(&result.to_json()))

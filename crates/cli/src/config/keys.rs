@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::Config;
 
 /// Keys whose values are never shown. Each may be given as a file instead, under the same name with [`FILE_SUFFIX`].
-const SECRETS: [&str; 1] = ["installation_key"];
+const SECRETS: [&str; 2] = ["installation_key", "gateway.token"];
+/// Keys whose values may hold a password, which is not shown. They may be given as files too.
+const URLS: [&str; 2] = ["broker", "store"];
 /// Ends the name of a key that names a file with the secret in it.
 const FILE_SUFFIX: &str = "_file";
 /// Begins the name of every environment variable.
@@ -94,10 +96,15 @@ pub(super) fn is_secret(key: &str) -> bool {
     SECRETS.contains(&key)
 }
 
-/// The secret that is in the file named under this name.
+/// Whether the key's value is a URL that may hold a password.
+pub(super) fn is_url(key: &str) -> bool {
+    URLS.contains(&key)
+}
+
+/// The secret, or the URL, that is in the file named under this name.
 pub(super) fn secret_of_file(name: &str) -> Option<&'static str> {
     let secret = name.strip_suffix(FILE_SUFFIX)?;
-    SECRETS.into_iter().find(|key| *key == secret)
+    SECRETS.into_iter().chain(URLS).find(|key| *key == secret)
 }
 
 /// The environment variable of a key: `lease.ttl_ms` is `FORESHOW_LEASE__TTL_MS`.
@@ -149,6 +156,8 @@ mod tests {
             secret_of_file("installation_key_file"),
             Some("installation_key")
         );
-        assert_eq!(secret_of_file("broker_file"), None);
+        assert_eq!(secret_of_file("broker_file"), Some("broker"));
+        assert_eq!(secret_of_file("gateway.token_file"), Some("gateway.token"));
+        assert_eq!(secret_of_file("listen_file"), None);
     }
 }

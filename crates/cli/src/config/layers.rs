@@ -9,8 +9,9 @@ use foreshow_contract::InstallationKey;
 use serde_json::{Map, Value};
 
 use super::backend::{Backend, Role, SUPPORTED};
-use super::keys::{Keys, is_secret, secret_of_file};
+use super::keys::{Keys, is_secret, is_url, secret_of_file};
 use super::listen::LISTEN_GRAMMAR;
+use super::preview_url::PREVIEW_URL_GRAMMAR;
 use super::{Config, LOG_FILTER_GRAMMAR, Problem};
 
 /// Where a value was given.
@@ -208,7 +209,7 @@ impl Layers {
             Ok(_) => return Ok(()),
             Err(error) => error.to_string(),
         };
-        let shown = if is_secret(key) {
+        let shown = if is_secret(key) || is_url(key) {
             "what was given".to_owned()
         } else {
             value.to_string()
@@ -221,13 +222,18 @@ impl Layers {
 
     fn expected(&self, key: &str) -> String {
         let kind = match self.keys.default_of(key) {
-            _ if key == "listen" => return LISTEN_GRAMMAR.to_owned(),
+            _ if key == "listen" || key == "admin" => return LISTEN_GRAMMAR.to_owned(),
+            _ if key == "gateway.public_url" => return PREVIEW_URL_GRAMMAR.to_owned(),
             _ if key == "log.filter" => {
                 return format!("{LOG_FILTER_GRAMMAR}, or leave it out");
             }
             Some(Value::Number(_)) => "write a whole number",
             Some(Value::Bool(_)) => "write true or false",
             Some(Value::Array(_)) => "write a list of texts",
+            Some(Value::Null) if key == "gateway.token" => {
+                return "write a text that nobody can guess, e.g. of `openssl rand -hex 32`"
+                    .to_owned();
+            }
             Some(Value::Null) if is_secret(key) => {
                 return "make one with `openssl rand -hex 32`, or leave it out".to_owned();
             }
@@ -256,10 +262,28 @@ impl Layers {
         if let Err(error) = config.engine().check() {
             problems.push(self.across(error.key, format!("`{}` {}", error.key, error.problem)));
         }
-        if config.sqlite.outcomes_kept_seconds <= config.retry.max_age_seconds {
-            let key = "sqlite.outcomes_kept_seconds";
+        for (key, kept) in [
+            (
+                "sqlite.outcomes_kept_seconds",
+                config.sqlite.outcomes_kept_seconds,
+            ),
+            (
+                "redis.outcomes_kept_seconds",
+                config.redis.outcomes_kept_seconds,
+            ),
+        ] {
+            if kept > config.retry.max_age_seconds {
+                continue;
+            }
             let what = format!(
                 "`{key}` must be above retry.max_age_seconds, or a late copy of an event could end twice"
+            );
+            problems.push(self.across(key, what));
+        }
+        if config.redis.response_timeout_ms > config.lease.renew_every_ms {
+            let key = "redis.response_timeout_ms";
+            let what = format!(
+                "`{key}` must not be above lease.renew_every_ms, or a slow answer loses a lease that could be renewed"
             );
             problems.push(self.across(key, what));
         }

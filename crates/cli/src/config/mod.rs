@@ -10,7 +10,7 @@
 //! | `keys` | the same keys as data: their names, defaults, closest neighbours |
 //! | `file`, `env` | the layers that people write |
 //! | `layers` | putting them together, value by value |
-//! | `backend`, `listen`, `log_filter` | values with a grammar of their own |
+//! | `backend`, `listen`, `preview_url`, `log_filter` | values with a grammar of their own |
 //! | `show` | what is in effect, and why |
 
 mod backend;
@@ -21,6 +21,7 @@ mod layers;
 mod listen;
 mod log_filter;
 mod options;
+mod preview_url;
 mod problem;
 mod show;
 
@@ -31,10 +32,11 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub(crate) use backend::{Backend, Role, SUPPORTED};
+pub(crate) use backend::{Backend, Role, SUPPORTED, redacted};
 pub(crate) use listen::ListenAddr;
 pub(crate) use log_filter::{LOG_FILTER_GRAMMAR, LogFilter};
-pub(crate) use options::{Config, LogOptions};
+pub(crate) use options::{Config, LogOptions, ResultMode};
+pub(crate) use preview_url::PreviewUrl;
 pub(crate) use problem::Problem;
 
 use layers::Layers;

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::Loaded;
-use super::keys::is_secret;
+use super::backend::redacted;
+use super::keys::{is_secret, is_url};
 use super::layers::Setting;
 
 const REDACTED: &str = "[redacted]";
@@ -54,9 +55,10 @@ impl Loaded {
 }
 
 fn shown(key: &str, setting: &Setting) -> Value {
-    if is_secret(key) && !setting.value.is_null() {
-        Value::from(REDACTED)
-    } else {
-        setting.value.clone()
+    match &setting.value {
+        Value::Null => Value::Null,
+        _ if is_secret(key) => Value::from(REDACTED),
+        Value::String(url) if is_url(key) => Value::from(redacted(url)),
+        value => value.clone(),
     }
 }

@@ -1,17 +1,19 @@
 use std::future::Future;
-use std::path::PathBuf;
+use std::io::BufWriter;
 
-use foreshow_bundle::{BundleError, Collected};
+use anyhow::Context as _;
+use foreshow_bundle::{BundleError, Collected, Packed};
 use foreshow_contract::{
     BundleRef, ContextKey, ContextUpdated, InstallationKey, Ordinal, ResultBody, ResultEvent,
-    Revision, Sha256,
+    Revision,
 };
 use foreshow_runner::PreviewOrigin;
+use tempfile::NamedTempFile;
 
 use super::Backends;
-use super::backends::store_file;
+use super::backends::backend;
 use crate::args::Global;
-use crate::config::Loaded;
+use crate::config::{Backend, Loaded, Role, redacted};
 use crate::data_dir::{DataDir, gateway_addr};
 use crate::ending::Heard;
 use crate::failure::{Exit, Failure, OrFail as _};
@@ -23,9 +25,11 @@ use crate::terminal::tell;
 /// What a command needs that asks for one thing and goes.
 pub(crate) struct Client {
     pub(crate) backends: Backends,
-    installation: InstallationKey,
-    data_dir: PathBuf,
-    port: u16,
+    /// `None` for a client of a fleet that was not given its key.
+    installation: Option<InstallationKey>,
+    origin: PreviewOrigin,
+    /// Where the workers are, in words.
+    place: String,
     is_quiet: bool,
 }
 
@@ -45,25 +49,55 @@ impl Client {
     /// The same, unless nothing was ever published here: a listing leaves no folder behind.
     pub(crate) async fn open_existing(global: &Global) -> Result<Option<Self>, Failure> {
         let loaded = Self::load(global)?;
-        if store_file(&loaded.config)?.exists() {
-            Self::with(loaded, global).await.map(Some)
-        } else {
-            Ok(None)
+        match backend(&loaded.config, Role::Store)? {
+            Backend::Sqlite { file } if !file.exists() => Ok(None),
+            Backend::Sqlite { .. } | Backend::Redis { .. } | Backend::RabbitMq { .. } => {
+                Self::with(loaded, global).await.map(Some)
+            }
         }
     }
 
     /// The same, with a configuration that was read before.
     pub(crate) async fn with(loaded: Loaded, global: &Global) -> Result<Self, Failure> {
-        let dir = DataDir::prepare(loaded.data_dir())?;
-        let backends = Backends::open(&loaded.config, &dir).await?;
-        let installation = installation_key::load(&loaded.config, &dir)?;
-        Ok(Self {
+        let config = &loaded.config;
+        let is_local = [Role::Broker, Role::Store]
+            .map(|role| backend(config, role))
+            .into_iter()
+            .any(|backend| matches!(backend, Ok(Backend::Sqlite { .. })));
+        // A client of a fleet leaves no folder behind; one that is there is the fleet's, on this machine.
+        let dir = if is_local || gateway_addr(loaded.data_dir()).is_some() {
+            Some(DataDir::prepare(loaded.data_dir())?)
+        } else {
+            None
+        };
+        let backends = Backends::open(config, dir.as_ref()).await?;
+        let installation = match &dir {
+            Some(dir) => Some(installation_key::load(config, dir)?),
+            None => installation_key::configured(config)?,
+        };
+        let client = Self {
             backends,
             installation,
-            data_dir: loaded.data_dir().to_owned(),
-            port: loaded.config.listen.0.port(),
+            origin: origin(&loaded),
+            place: match backend(config, Role::Broker)? {
+                Backend::Sqlite { .. } => loaded.data_dir().display().to_string(),
+                Backend::RabbitMq { .. } | Backend::Redis { .. } => redacted(&config.broker),
+            },
             is_quiet: global.quiet,
-        })
+        };
+        client
+            .backends
+            .broker
+            .ping()
+            .await
+            .or_fail(Exit::Environment)?;
+        client
+            .backends
+            .store
+            .now()
+            .await
+            .or_fail(Exit::Environment)?;
+        Ok(client)
     }
 
     /// Does the work, unless somebody asks to stop first.
@@ -78,9 +112,9 @@ impl Client {
         }
     }
 
-    /// Where previews of this data folder are reached, whether or not somebody serves them now.
-    pub(crate) fn origin(&self) -> PreviewOrigin {
-        PreviewOrigin::localhost(gateway_addr(&self.data_dir).map_or(self.port, |addr| addr.port()))
+    /// Where previews are reached, whether or not somebody serves them now.
+    pub(crate) fn origin(&self) -> &PreviewOrigin {
+        &self.origin
     }
 
     /// Whether a result tells of this very update, and not of another's that was given the same revision: results name
@@ -98,10 +132,14 @@ impl Client {
             | ResultBody::Removed(_)
             | ResultBody::Building(_) => return Ok(true),
         }
+        let Some(installation) = &self.installation else {
+            // Only who has the installation's key can tell.
+            return Ok(true);
+        };
         let ordinal = Ordinal::update(update.revision);
         let settled = self.backends.store.outcome(&update.key, ordinal).await;
         let settled = settled.or_fail(Exit::Environment)?;
-        let ours = update.request_digest(&self.installation);
+        let ours = update.request_digest(installation);
         Ok(settled.is_none_or(|settled| settled.digest == ours))
     }
 
@@ -109,51 +147,82 @@ impl Client {
     pub(crate) fn tell_unattended(&self, heard: &Heard<'_>) {
         match heard {
             Heard::Unattended if !self.is_quiet => tell(&format!(
-                "warning: no worker is running on {}; start one with `foreshow up`. The event waits.",
-                self.data_dir.display()
+                "warning: no worker is running on {}; start one with `foreshow up` or `foreshow worker`. The event waits.",
+                self.place
             )),
             Heard::Unattended | Heard::Progress(_) => {}
         }
     }
 
-    /// Stores the files as a bundle that stays until this revision has ended.
+    /// Stores the files as a bundle that stays until this revision has ended; `None` where this client has no way to one.
     pub(crate) async fn keep_bundle(
         &self,
         collected: &Collected,
         key: &ContextKey,
         revision: Revision,
-    ) -> Result<BundleRef, Failure> {
-        let sha256 = self.put(collected).await?;
-        if !self
-            .backends
-            .bundles
+    ) -> Result<Option<BundleRef>, Failure> {
+        let Some(vault) = &self.backends.bundles else {
+            return Ok(None);
+        };
+        let (packed, file) = pack(collected).await?;
+        let sha256 = packed.sha256;
+        let file = file.path();
+        if !vault
             .hold(sha256, key, revision)
             .await
             .or_fail(Exit::Environment)?
         {
-            // Another event with the same files ended between the two: it took them along. Held, they stay.
-            self.put(collected).await?;
+            vault.put(sha256, file).await.or_fail(Exit::Environment)?;
+            if !vault
+                .hold(sha256, key, revision)
+                .await
+                .or_fail(Exit::Environment)?
+            {
+                // Another event with the same files ended between the two: it took them along. Held, they stay.
+                vault.put(sha256, file).await.or_fail(Exit::Environment)?;
+            }
         }
-        Ok(BundleRef::local(sha256))
+        Ok(Some(BundleRef::local(sha256)))
     }
+}
 
-    async fn put(&self, collected: &Collected) -> Result<Sha256, Failure> {
-        let (files, copy) = (self.backends.bundle_files.clone(), collected.clone());
-        let packed = tokio::task::spawn_blocking(move || files.put(&copy))
-            .await
+/// Packs the files into one that goes when it is dropped.
+async fn pack(collected: &Collected) -> Result<(Packed, NamedTempFile), Failure> {
+    let collected = collected.clone();
+    let packing = tokio::task::spawn_blocking(move || {
+        let file = NamedTempFile::new()
+            .context("cannot make a temporary file")
             .or_fail(Exit::Environment)?;
-        packed
-            .map(|packed| packed.sha256)
-            .map_err(|error| match &error {
-                // Anything but the published files themselves is the data folder.
-                BundleError::Io { path, .. }
-                    if collected.files().iter().all(|file| file.source != *path) =>
-                {
-                    let help =
-                        format!("free some space on the disk of {}", self.data_dir.display());
-                    Failure::of(Exit::Environment, error).help(help)
-                }
-                _ => Failure::of(Exit::Usage, error),
-            })
-    }
+        let mut out = BufWriter::with_capacity(128 << 10, file);
+        let packed = collected.pack(&mut out).map_err(|error| match &error {
+            // Anything but the published files themselves is the disk.
+            BundleError::Io { path, .. }
+                if collected.files().iter().all(|file| file.source != *path) =>
+            {
+                let help = format!("free some space in {}", std::env::temp_dir().display());
+                Failure::of(Exit::Environment, error).help(help)
+            }
+            _ => Failure::of(Exit::Usage, error),
+        })?;
+        let file = out
+            .into_inner()
+            .map_err(|error| error.into_error())
+            .context("cannot write a temporary file")
+            .or_fail(Exit::Environment)?;
+        Ok((packed, file))
+    });
+    packing.await.or_fail(Exit::Environment)?
+}
+
+/// Where people reach previews: as configured, else where a gateway of this data folder is, or would be.
+pub(super) fn origin(loaded: &Loaded) -> PreviewOrigin {
+    let config = &loaded.config;
+    config.gateway.public_url.clone().map_or_else(
+        || {
+            let port =
+                gateway_addr(loaded.data_dir()).map_or(config.listen.0.port(), |addr| addr.port());
+            PreviewOrigin::localhost(port)
+        },
+        |url| url.0,
+    )
 }

@@ -3,16 +3,22 @@
 //! | room | idea |
 //! | --- | --- |
 //! | `backends` | broker, store and bundles |
+//! | `fleet` | RabbitMQ and Redis, as configured |
 //! | `client` | what a command needs that asks for one thing |
 //! | `service` | worker and gateway, from start to drain |
+//! | `admin`, `metrics` | what the admin port tells of them |
 
+mod admin;
 mod backends;
 mod client;
+pub(crate) mod fleet;
+mod metrics;
 mod service;
 
-pub(crate) use backends::Backends;
+pub(crate) use admin::{agree, chain};
+pub(crate) use backends::{Backends, backend};
 pub(crate) use client::Client;
-pub(crate) use service::Service;
+pub(crate) use service::{Roles, Service};
 
 use foreshow_contract::Timestamp;
 use foreshow_engine::Clock;

@@ -1,105 +1,183 @@
-//! Worker and gateway in one process.
+//! Worker, gateway, or both, in one process.
 //!
 //! Stopping is a list: the worker hands over what it holds; the gateway, which its probes need until then, ends; its
 //! announcement is taken back; the files are closed. Killed at any point, the next start finds everything.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use foreshow_contract::ProviderName;
-use foreshow_engine::{Drained, Engine, EngineParts, Worker};
-use foreshow_gateway::{BoundGateway, Gateway, GatewayError, GatewayServices};
+use foreshow_engine::{BundleVault, Drained, Engine, EngineParts, Worker};
+use foreshow_gateway::{
+    AdminServer, BoundAdmin, BoundGateway, Gateway, GatewayBundleService, GatewayError,
+    GatewayServices,
+};
 use foreshow_providers::local::{self, LocalProvider};
-use foreshow_runner::PreviewHost;
+use foreshow_runner::{PreviewHost, PreviewOrigin};
+use foreshow_store::embedded::EmbeddedBundles;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::Backends;
+use super::backends::outcomes_kept;
+use super::client::origin;
+use super::{Backends, admin, fleet, metrics};
 use crate::config::Loaded;
 use crate::data_dir::{Announcement, DataDir, gateway_addr};
 use crate::failure::{Exit, Failure, OrFail as _};
 use crate::installation_key;
 
-/// A running worker and its gateway.
+/// The largest bundle that is taken unless another size is configured.
+const BUNDLE_MAX_BYTES: u64 = 512 << 20;
+
+/// What a process is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Roles {
+    /// Both, for one machine.
+    Both,
+    /// Deploys and cleans up.
+    Worker,
+    /// Serves previews, and keeps bundles.
+    Gateway,
+}
+
+impl Roles {
+    pub(super) fn works(self) -> bool {
+        match self {
+            Self::Both | Self::Worker => true,
+            Self::Gateway => false,
+        }
+    }
+
+    fn serves(self) -> bool {
+        match self {
+            Self::Both | Self::Gateway => true,
+            Self::Worker => false,
+        }
+    }
+}
+
+/// A running worker, gateway, or both.
 pub(crate) struct Service {
     /// Broker and store.
     pub(crate) backends: Backends,
-    /// The gateway's own page.
-    pub(crate) url: String,
+    /// The gateway's own page, where this process has one.
+    pub(crate) url: Option<String>,
+    /// Where health and metrics are told.
+    pub(crate) admin: Option<SocketAddr>,
     previews: PreviewHost,
-    announcement: Announcement,
-    worker: JoinHandle<Drained>,
-    gateway: JoinHandle<Result<(), GatewayError>>,
+    announcement: Option<Announcement>,
+    worker: Option<JoinHandle<Result<Drained, Failure>>>,
+    servers: Vec<(&'static str, JoinHandle<Result<(), GatewayError>>)>,
     stop_worker: CancellationToken,
-    stop_gateway: CancellationToken,
-    /// Cancelled when either ends, however it ends.
+    stop_servers: CancellationToken,
+    /// Cancelled when a part ends, however it ends.
     ended: CancellationToken,
 }
 
 impl Service {
-    /// Starts both. The port comes first: a busy one is found before anything is written.
-    pub(crate) async fn start(loaded: &Loaded) -> Result<Self, Failure> {
+    /// Starts what the roles name. The ports come first: a busy one is found before anything is written.
+    pub(crate) async fn start(loaded: &Loaded, roles: Roles) -> Result<Self, Failure> {
         let config = &loaded.config;
-        let gateway = bind(loaded).await?;
+        let gateway = if roles.serves() {
+            Some(bind(loaded).await?)
+        } else {
+            None
+        };
+        let admin = match config.admin {
+            Some(addr) => Some(AdminServer::bind(addr.0).await.or_fail(Exit::Environment)?),
+            None => None,
+        };
+        // What nobody can ask for is not counted.
+        let rendered = admin.is_some().then(metrics::install).transpose()?;
         let dir = DataDir::prepare(loaded.data_dir())?;
         let installation = installation_key::load(config, &dir)?;
-        let backends = Backends::open(config, &dir).await?;
+        let mut backends = Backends::open(config, Some(&dir)).await?;
         let clock = Arc::clone(&backends.clock);
         let previews = PreviewHost::open(&dir.previews(), clock.now())
             .await
             .or_fail(Exit::Environment)?;
-        sweep_bundles(&backends, config.sqlite.outcomes_kept()).await;
-
-        let provider = LocalProvider::try_new(
-            previews.clone(),
-            gateway.origin().clone(),
-            gateway.probe_addr(),
-            Arc::clone(&clock),
-            config.local.clone(),
-        );
-        let engine = Engine::new(EngineParts {
-            broker: Arc::clone(&backends.broker),
-            store: Arc::clone(&backends.store),
-            providers: vec![Arc::new(provider.or_fail(Exit::Environment)?)],
-            bundles: Arc::new(backends.bundles.clone()),
-            clock: Arc::clone(&clock),
-            installation,
-            options: config.engine(),
-            seed: random()?,
-        });
-        let engine = engine.or_fail(Exit::Usage)?;
-        let services = GatewayServices {
-            previews: previews.clone(),
-            provider: ProviderName::from(local::NAME),
-            store: Arc::clone(&backends.store),
-            clock,
-        };
-        let url = gateway.url();
-        let announcement = dir
-            .announce_gateway(gateway.local_addr())
-            .or_fail(Exit::Environment)?;
-        let (stop_worker, stop_gateway) = (CancellationToken::new(), CancellationToken::new());
+        let (stop_worker, stop_servers) = (CancellationToken::new(), CancellationToken::new());
         let ended = CancellationToken::new();
-        let gateway = tokio::spawn(noticed(
-            gateway.serve(services, stop_gateway.clone()),
-            &ended,
-        ));
-        let worker = tokio::spawn(noticed(
-            Worker::new(engine).run(stop_worker.clone()),
-            &ended,
-        ));
+
+        let worker = if roles.works() {
+            let provider = LocalProvider::try_new(
+                previews.clone(),
+                public_origin(loaded, gateway.as_ref()),
+                &gateway_url(loaded, gateway.as_ref()),
+                Arc::clone(&clock),
+                config.local.clone(),
+            );
+            let bundles = backends.bundles.clone();
+            let engine = Engine::new(EngineParts {
+                broker: Arc::clone(&backends.broker),
+                store: Arc::clone(&backends.store),
+                providers: vec![Arc::new(provider.or_fail(Exit::Environment)?)],
+                bundles: bundles.expect("whoever has a data folder has bundles"),
+                clock: Arc::clone(&clock),
+                installation: installation.clone(),
+                options: config.engine(),
+                seed: random()?,
+            });
+            Some(engine.or_fail(Exit::Usage)?)
+        } else {
+            None
+        };
+
+        let mut servers = Vec::new();
+        let (mut url, mut announcement) = (None, None);
+        if let Some(gateway) = gateway {
+            let bundles = backends.own_bundles(config, &dir).await?;
+            sweep_bundles(&backends, &bundles, outcomes_kept(config)?).await;
+            let services = GatewayServices {
+                previews: previews.clone(),
+                provider: ProviderName::from(local::NAME),
+                store: Arc::clone(&backends.store),
+                clock,
+                bundles: Some(GatewayBundleService {
+                    vault: Arc::new(bundles) as Arc<dyn BundleVault>,
+                    folder: dir.bundles(),
+                    max_bytes: config.gateway.bundle_max_bytes.unwrap_or(BUNDLE_MAX_BYTES),
+                }),
+                token: config.gateway.token.clone(),
+            };
+            url = Some(gateway.url());
+            announcement = Some(
+                dir.announce_gateway(gateway.local_addr())
+                    .or_fail(Exit::Environment)?,
+            );
+            let served = gateway.serve(services, stop_servers.clone());
+            servers.push(("gateway", tokio::spawn(noticed(served, &ended))));
+        }
+        let vitals = worker.as_ref().map(Engine::vitals).cloned();
+        let admin_addr = admin.as_ref().map(BoundAdmin::local_addr);
+        if let (Some(admin), Some(rendered)) = (admin, rendered) {
+            let services = admin::services(&backends, vitals, roles, rendered);
+            let served = admin.serve(services, stop_servers.clone());
+            servers.push(("admin server", tokio::spawn(noticed(served, &ended))));
+        }
+        let worker = worker.map(|engine| {
+            let (config, servers) = (config.clone(), backends.servers.clone());
+            let stop = stop_worker.clone();
+            let work = async move {
+                fleet::join(&config, &servers, &installation, &stop).await?;
+                Ok(Worker::new(engine).run(stop).await)
+            };
+            tokio::spawn(noticed(work, &ended))
+        });
         Ok(Self {
             backends,
             url,
+            admin: admin_addr,
             previews,
             announcement,
             worker,
-            gateway,
+            servers,
             stop_worker,
-            stop_gateway,
+            stop_servers,
             ended,
         })
     }
@@ -113,27 +191,39 @@ impl Service {
     pub(crate) async fn stop(self) -> Result<(), Failure> {
         let is_broken = self.ended.is_cancelled();
         self.stop_worker.cancel();
-        let drained = self.worker.await;
-        match &drained {
-            Ok(Drained::Cleanly) => debug!("the worker has handed over everything"),
-            Ok(Drained::CutOff(jobs)) => {
-                warn!(
-                    jobs,
-                    "some jobs did not end in time; another worker, or the next start, takes them over"
-                );
+        let mut drained = None;
+        if let Some(worker) = self.worker {
+            let end = worker.await;
+            match &end {
+                Ok(Ok(Drained::Cleanly)) => debug!("the worker has handed over everything"),
+                Ok(Ok(Drained::CutOff(jobs))) => {
+                    warn!(
+                        jobs,
+                        "some jobs did not end in time; another worker, or the next start, takes them over"
+                    );
+                }
+                Ok(Err(_)) | Err(_) => {}
             }
-            Err(_) => {}
+            drained = Some(end);
         }
-        self.stop_gateway.cancel();
-        let served = self.gateway.await;
-        self.announcement.retract();
+        self.stop_servers.cancel();
+        let mut served = Vec::new();
+        for (part, server) in self.servers {
+            served.push((part, server.await));
+        }
+        if let Some(announcement) = self.announcement {
+            announcement.retract();
+        }
         self.previews.close().await;
         self.backends.close().await;
         info!("stopped");
-        drained.map_err(|error| defect("worker", error))?;
-        served
-            .map_err(|error| defect("gateway", error))?
-            .or_fail(Exit::Environment)?;
+        if let Some(end) = drained {
+            end.map_err(|error| defect("worker", error))??;
+        }
+        for (part, end) in served {
+            end.map_err(|error| defect(part, error))?
+                .or_fail(Exit::Environment)?;
+        }
         if is_broken {
             Err(Failure::new(
                 Exit::Environment,
@@ -141,6 +231,24 @@ impl Service {
             ))
         } else {
             Ok(())
+        }
+    }
+}
+
+/// Where people reach previews.
+fn public_origin(loaded: &Loaded, gateway: Option<&BoundGateway>) -> PreviewOrigin {
+    gateway.map_or_else(|| origin(loaded), |gateway| gateway.origin().clone())
+}
+
+/// Where this process reaches the gateway: its own, or the one that is configured or announced.
+fn gateway_url(loaded: &Loaded, gateway: Option<&BoundGateway>) -> String {
+    let config = &loaded.config;
+    match (gateway, &config.gateway.url) {
+        (Some(gateway), _) => gateway.url(),
+        (None, Some(url)) => url.clone(),
+        (None, None) => {
+            let announced = gateway_addr(loaded.data_dir());
+            format!("http://{}", announced.unwrap_or(config.listen.0))
         }
     }
 }
@@ -159,7 +267,7 @@ fn noticed<F: Future>(
 
 async fn bind(loaded: &Loaded) -> Result<BoundGateway, Failure> {
     let wanted = loaded.config.listen.0;
-    Gateway::bind(wanted).await.map_err(|error| {
+    let bound = Gateway::bind(wanted).await.map_err(|error| {
         let is_ours = matches!(error, GatewayError::InUse { .. }) && gateway_addr(loaded.data_dir()) == Some(wanted);
         let failure = Failure::of(Exit::Environment, error);
         if is_ours {
@@ -171,13 +279,16 @@ async fn bind(loaded: &Loaded) -> Result<BoundGateway, Failure> {
         } else {
             failure
         }
+    })?;
+    Ok(match &loaded.config.gateway.public_url {
+        Some(url) => bound.reached_at(url.0.clone()),
+        None => bound,
     })
 }
 
 /// What publishers left who died half-way. Trouble with it can wait for the next start.
-async fn sweep_bundles(backends: &Backends, older_than: Duration) {
-    match backends
-        .bundles
+async fn sweep_bundles(backends: &Backends, bundles: &EmbeddedBundles, older_than: Duration) {
+    match bundles
         .sweep(backends.clock.now().saturating_sub(older_than))
         .await
     {

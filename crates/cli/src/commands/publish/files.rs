@@ -4,13 +4,17 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use foreshow_bundle::{BundleError, Collected, Limits};
-use foreshow_contract::{BundleRef, ContextKey, InlineFile, Revision};
+use foreshow_contract::{BundleRef, ContextKey, InlineFile, MAX_EVENT_BYTES, Revision};
 
 use crate::failure::{Exit, Failure, OrFail as _};
+use crate::terminal::bytes;
 use crate::wiring::Client;
 
 /// Up to this size, encoded, files travel inside the event: one write instead of two.
 const INLINE_BYTES: u64 = 256 << 10;
+
+/// Beyond this no event fits into [`MAX_EVENT_BYTES`], whatever else it carries.
+const LARGEST_INLINE_BYTES: u64 = MAX_EVENT_BYTES as u64 - (256 << 10);
 
 /// How files are carried.
 pub(super) enum Files {
@@ -35,12 +39,19 @@ pub(super) async fn carry(
     revision: Revision,
     collected: &Collected,
 ) -> Result<Files, Failure> {
-    let is_small = collected.encoded_size_bytes() <= INLINE_BYTES;
-    if !is_small {
-        return client
-            .keep_bundle(collected, key, revision)
-            .await
-            .map(Files::Bundle);
+    let size = collected.encoded_size_bytes();
+    if size > INLINE_BYTES {
+        if let Some(bundle) = client.keep_bundle(collected, key, revision).await? {
+            return Ok(Files::Bundle(bundle));
+        }
+        if size > LARGEST_INLINE_BYTES {
+            let what = format!(
+                "these files are too large for an event ({}), and there is no way to a gateway that could keep them",
+                bytes(size)
+            );
+            let help = "say where the gateway is: gateway.url (FORESHOW_GATEWAY__URL), and gateway.token with it";
+            return Err(Failure::new(Exit::Usage, what).help(help));
+        }
     }
     let files = collected.clone();
     let read = tokio::task::spawn_blocking(move || files.inline())

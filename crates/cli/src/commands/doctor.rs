@@ -1,0 +1,341 @@
+//! `doctor`: everything that a worker needs, looked at one by one.
+
+use std::future::Future;
+use std::time::Duration;
+
+use clap::Args;
+use foreshow_engine::Queue;
+use serde_json::json;
+
+use crate::args::Global;
+use crate::config::{Backend, Loaded, Role, redacted};
+use crate::data_dir::{DataDir, gateway_addr};
+use crate::failure::{Exit, Failure};
+use crate::installation_key;
+use crate::terminal::answer;
+use crate::wiring::{Backends, Client, agree, backend, chain, fleet};
+
+/// Nothing here takes longer where it is well.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Check broker, store, data folder and clocks, and say how to mend each.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Changes nothing. Exits with 0 where everything is well, and with 1 where something must be mended."
+)]
+pub(crate) struct Doctor {}
+
+/// How one thing is.
+struct Finding {
+    what: &'static str,
+    state: State,
+    said: String,
+    help: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Well,
+    /// It works, and somebody should look at it.
+    Doubtful,
+    Sick,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Well => "ok",
+            Self::Doubtful => "warn",
+            Self::Sick => "fail",
+        }
+    }
+}
+
+impl Finding {
+    fn well(what: &'static str, said: impl Into<String>) -> Self {
+        Self {
+            what,
+            state: State::Well,
+            said: said.into(),
+            help: None,
+        }
+    }
+
+    fn doubtful(what: &'static str, said: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            what,
+            state: State::Doubtful,
+            said: said.into(),
+            help: Some(help.into()),
+        }
+    }
+
+    fn sick(what: &'static str, said: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            state: State::Sick,
+            ..Self::doubtful(what, said, help)
+        }
+    }
+}
+
+impl Doctor {
+    pub(crate) async fn run(self, global: &Global) -> Result<Exit, Failure> {
+        let loaded = Client::load(global)?;
+        let mut findings = vec![Finding::well(
+            "configuration",
+            loaded.file.as_ref().map_or_else(
+                || "no file; defaults, environment and flags alone".to_owned(),
+                |file| file.display().to_string(),
+            ),
+        )];
+        let dir = data_folder(&loaded, &mut findings)?;
+        // Where nothing was ever published there is nothing to open, and a doctor makes nothing.
+        match Backends::open(&loaded.config, dir.as_ref()).await {
+            Ok(backends) => {
+                broker(&loaded, &backends, &mut findings).await?;
+                store(&loaded, &backends, dir.as_ref(), &mut findings).await?;
+                backends.close().await;
+            }
+            Err(failure) => findings.push(Finding::sick(
+                "broker and store",
+                failure.to_string(),
+                "mend the configuration",
+            )),
+        }
+        findings.push(gateway(&loaded).await);
+        report(global, &findings)
+    }
+}
+
+fn report(global: &Global, findings: &[Finding]) -> Result<Exit, Failure> {
+    let is_sick = findings.iter().any(|finding| finding.state == State::Sick);
+    if global.json {
+        let checks: Vec<_> = findings
+            .iter()
+            .map(|finding| {
+                json!({
+                    "name": finding.what,
+                    "state": finding.state.word(),
+                    "message": finding.said,
+                    "help": finding.help,
+                })
+            })
+            .collect();
+        answer(&json!({ "ok": !is_sick, "checks": checks }).to_string())?;
+    } else {
+        for finding in findings {
+            let Finding {
+                what, state, said, ..
+            } = finding;
+            answer(&format!("{:<4}  {what}: {said}", state.word()))?;
+            if let Some(help) = &finding.help {
+                answer(&format!("      {help}"))?;
+            }
+        }
+    }
+    Ok(if is_sick { Exit::Failed } else { Exit::Done })
+}
+
+fn data_folder(loaded: &Loaded, findings: &mut Vec<Finding>) -> Result<Option<DataDir>, Failure> {
+    let path = loaded.data_dir();
+    let shown = path.display().to_string();
+    let is_embedded = [Role::Broker, Role::Store]
+        .into_iter()
+        .any(|role| matches!(backend(&loaded.config, role), Ok(Backend::Sqlite { .. })));
+    if !path.exists() && !is_embedded {
+        findings.push(Finding::well(
+            "data folder",
+            format!("{shown} is not there; a client needs none"),
+        ));
+        return Ok(None);
+    }
+    match DataDir::prepare(path) {
+        Ok(dir) => {
+            findings.push(Finding::well(
+                "data folder",
+                format!("{shown} can be written"),
+            ));
+            Ok(Some(dir))
+        }
+        Err(failure) => {
+            findings.push(Finding::sick(
+                "data folder",
+                failure.to_string().replace('\n', ";"),
+                "see above",
+            ));
+            Ok(None)
+        }
+    }
+}
+
+async fn broker(
+    loaded: &Loaded,
+    backends: &Backends,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failure> {
+    let shown = redacted(&loaded.config.broker);
+    if let Some(rabbitmq) = &backends.servers.rabbitmq {
+        match within(rabbitmq.check_topology()).await {
+            Ok(drift) if drift.is_empty() => {
+                findings.push(Finding::well("broker", shown.clone()));
+                findings.push(Finding::well("topology", "as it should be"));
+            }
+            Ok(drift) => {
+                findings.push(Finding::well("broker", shown));
+                let mut told: Vec<_> = drift.iter().take(3).map(ToString::to_string).collect();
+                if drift.len() > told.len() {
+                    told.push(format!("and {} more", drift.len() - told.len()));
+                }
+                findings.push(Finding::sick(
+                    "topology",
+                    told.join("; "),
+                    "what is missing is declared by `foreshow topology apply`, or by the first worker; what is different must \
+                     be deleted first, once it is empty. `foreshow topology check` tells all",
+                ));
+                return Ok(());
+            }
+            Err(said) => {
+                findings.push(Finding::sick(
+                    "broker",
+                    format!("{shown}: {said}"),
+                    HELP_BROKER,
+                ));
+                return Ok(());
+            }
+        }
+    }
+    match within(backends.broker.ping()).await {
+        Ok(()) if backends.servers.rabbitmq.is_some() => {}
+        Ok(()) => findings.push(Finding::well("broker", shown)),
+        Err(said) => {
+            findings.push(Finding::sick(
+                "broker",
+                format!("{shown}: {said}"),
+                HELP_BROKER,
+            ));
+            return Ok(());
+        }
+    }
+    for queue in Queue::ALL {
+        match within(backends.broker.has_consumers(queue)).await {
+            Ok(true) => {}
+            Ok(false) => findings.push(Finding::doubtful(
+                "workers",
+                format!("nobody reads {}", queue.name()),
+                "start `foreshow worker`, or `foreshow up`",
+            )),
+            Err(said) => findings.push(Finding::sick("workers", said, HELP_BROKER)),
+        }
+    }
+    Ok(())
+}
+
+const HELP_BROKER: &str = "check that it runs, and `broker` (FORESHOW_BROKER): scheme, user, password, host, port and vhost";
+const HELP_STORE: &str =
+    "check that it runs, and `store` (FORESHOW_STORE): scheme, user, password, host and port";
+
+async fn store(
+    loaded: &Loaded,
+    backends: &Backends,
+    dir: Option<&DataDir>,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failure> {
+    let shown = redacted(&loaded.config.store);
+    let now = match within(backends.store.now()).await {
+        Ok(now) => now,
+        Err(said) => {
+            findings.push(Finding::sick(
+                "store",
+                format!("{shown}: {said}"),
+                HELP_STORE,
+            ));
+            return Ok(());
+        }
+    };
+    findings.push(Finding::well("store", shown));
+    findings.push(match agree(backends.clock.now(), now) {
+        Ok(()) => Finding::well("clocks", "this machine's and the store's agree"),
+        Err(said) => Finding::sick(
+            "clocks",
+            said,
+            "leases do not depend on it, but expiries do",
+        ),
+    });
+    let Some(redis) = &backends.servers.redis else {
+        return Ok(());
+    };
+    match within(redis.advice()).await {
+        Ok(advice) if advice.is_empty() => {
+            findings.push(Finding::well(
+                "store settings",
+                "nothing it keeps is thrown away",
+            ));
+        }
+        Ok(advice) => {
+            for (said, help) in advice {
+                findings.push(Finding::doubtful("store settings", said, help));
+            }
+        }
+        Err(said) => findings.push(Finding::doubtful(
+            "store settings",
+            said,
+            "its user may not ask for them (INFO, CONFIG GET)",
+        )),
+    }
+    let key = match dir {
+        Some(dir) if dir.installation_key().exists() => {
+            Some(installation_key::load(&loaded.config, dir)?)
+        }
+        Some(_) | None => installation_key::configured(&loaded.config)?,
+    };
+    if let Some(key) = key {
+        findings.push(match fleet::is_installation(redis, &key).await {
+            Ok(true) => Finding::well("installation key", "the fleet's"),
+            Ok(false) => Finding::sick(
+                "installation key",
+                "another key than the fleet's",
+                fleet::HELP_INSTALLATION,
+            ),
+            Err(error) => Finding::sick("installation key", chain(&error), HELP_STORE),
+        });
+    }
+    Ok(())
+}
+
+async fn gateway(loaded: &Loaded) -> Finding {
+    let config = &loaded.config;
+    let announced = gateway_addr(loaded.data_dir()).map(|addr| format!("http://{addr}"));
+    let Some(url) = config.gateway.url.clone().or(announced) else {
+        return Finding::doubtful(
+            "gateway",
+            "none is known",
+            "start `foreshow up` or `foreshow gateway`, or say where it is: gateway.url",
+        );
+    };
+    let asked = async {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(ANSWERS_WITHIN)
+            .build()?;
+        let url = format!("{}/healthz", url.trim_end_matches('/'));
+        client.get(url).send().await?.error_for_status()
+    };
+    match asked.await {
+        Ok(_) => Finding::well("gateway", url),
+        Err(error) => Finding::doubtful(
+            "gateway",
+            format!("{url}: {}", chain(&error.without_url())),
+            "without it previews are not served, and workers cannot check them",
+        ),
+    }
+}
+
+/// Asks, for a bounded time; the error in words.
+async fn within<T, E: std::error::Error + 'static>(
+    ask: impl Future<Output = Result<T, E>>,
+) -> Result<T, String> {
+    match tokio::time::timeout(ANSWERS_WITHIN, ask).await {
+        Ok(answer) => answer.map_err(|error| chain(&error)),
+        Err(_) => Err(format!("no answer within {} s", ANSWERS_WITHIN.as_secs())),
+    }
+}
