@@ -7,6 +7,11 @@ use foreshow_contract::{
 };
 use foreshow_tests::{Foreshow, Up, Upstream, event, key, update, write};
 
+foreshow_tests::on_every_ground! {
+    events_that_cannot_be_taken_are_rejected_by_name_and_kept
+    files_that_cannot_be_deployed_fail_by_name
+}
+
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
@@ -20,11 +25,9 @@ fn envelope(data: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-#[tokio::test]
-async fn events_that_cannot_be_taken_are_rejected_by_name_and_kept() {
-    let foreshow = Foreshow::new();
+async fn events_that_cannot_be_taken_are_rejected_by_name_and_kept(foreshow: Foreshow) {
     let _up = foreshow.up().await;
-    let mut upstream = Upstream::connect(&foreshow.data_dir()).await;
+    let mut upstream = Upstream::connect(&foreshow).await;
     let file = r#"{"path":"index.html","content":"x"}"#;
     let cases = [
         (b"{ not json".to_vec(), "malformed_json", None),
@@ -102,14 +105,13 @@ async fn events_that_cannot_be_taken_are_rejected_by_name_and_kept() {
     assert_eq!(conflict.code.as_str(), "revision_conflict");
 }
 
-#[tokio::test]
-async fn files_that_cannot_be_deployed_fail_by_name() {
-    let foreshow = Foreshow::new()
+async fn files_that_cannot_be_deployed_fail_by_name(foreshow: Foreshow) {
+    let foreshow = foreshow
         .set("FORESHOW_BUNDLE__FILES", 3)
         .set("FORESHOW_BUNDLE__FILE_BYTES", 1_000)
         .set("FORESHOW_BUNDLE__TOTAL_BYTES", 1_500);
     let _up = foreshow.up().await;
-    let mut upstream = Upstream::connect(&foreshow.data_dir()).await;
+    let mut upstream = Upstream::connect(&foreshow).await;
     let text = |path: &str| InlineFile::text(path, "x");
     let cases = [
         (vec![text("../../etc/passwd")], "unsafe_path"),
@@ -168,7 +170,7 @@ async fn files_that_cannot_be_deployed_fail_by_name() {
 
 #[tokio::test]
 async fn a_configuration_that_cannot_be_meant_names_key_place_and_fix() {
-    let foreshow = Foreshow::new();
+    let foreshow = Foreshow::embedded();
     write(
         foreshow.folder(),
         "foreshow.toml",
@@ -183,13 +185,13 @@ async fn a_configuration_that_cannot_be_meant_names_key_place_and_fix() {
             said(&typo)
         );
     }
-    let foreshow = Foreshow::new().set("FORESHOW_LEASE__TTL_MS", "soon");
+    let foreshow = Foreshow::embedded().set("FORESHOW_LEASE__TTL_MS", "soon");
     let bad = foreshow.run(["config", "check"]).await;
     assert_eq!(bad.status.code(), Some(2));
     for part in ["FORESHOW_LEASE__TTL_MS", "soon"] {
         assert!(said(&bad).contains(part), "no {part:?} in: {}", said(&bad));
     }
-    let foreshow = Foreshow::new().set("FORESHOW_LEASE__RENEW_EVERY_MS", 60_000);
+    let foreshow = Foreshow::embedded().set("FORESHOW_LEASE__RENEW_EVERY_MS", 60_000);
     let across = foreshow.run(["config", "check"]).await;
     assert_eq!(across.status.code(), Some(2));
     assert!(
@@ -201,7 +203,7 @@ async fn a_configuration_that_cannot_be_meant_names_key_place_and_fix() {
 
 #[tokio::test]
 async fn a_busy_port_is_named_with_a_way_out() {
-    let foreshow = Foreshow::new();
+    let foreshow = Foreshow::embedded();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let busy = foreshow.run(["up", "--listen", &address]).await;
@@ -212,7 +214,7 @@ async fn a_busy_port_is_named_with_a_way_out() {
 
 #[tokio::test]
 async fn a_data_folder_that_cannot_be_written_is_named() {
-    let foreshow = Foreshow::new();
+    let foreshow = Foreshow::embedded();
     // A file in the way and a file system that takes no files: what even root cannot write.
     write(foreshow.folder(), "in-the-way", "");
     for place in [
@@ -231,7 +233,7 @@ async fn a_data_folder_that_cannot_be_written_is_named() {
 
 #[tokio::test]
 async fn a_folder_that_cannot_be_published_is_named() {
-    let foreshow = Foreshow::new();
+    let foreshow = Foreshow::embedded();
     write(foreshow.folder(), "a-file", "");
     std::fs::create_dir(foreshow.folder().join("empty")).unwrap();
     for place in ["no-such-folder", "a-file", "empty"] {
@@ -243,12 +245,12 @@ async fn a_folder_that_cannot_be_published_is_named() {
 
 #[tokio::test]
 async fn a_full_disk_loses_nothing_stops_nobody_else_and_goes_on_when_there_is_room() {
-    let foreshow = Foreshow::new()
+    let foreshow = Foreshow::embedded()
         .set("FORESHOW_RETRY__ATTEMPTS", 1_000)
         .set("FORESHOW_RETRY__MIN_MS", 200)
         .set("FORESHOW_RETRY__MAX_MS", 500);
     // Queued while nobody works: a bundle whose one file is larger than the disk will take, and a small one.
-    let mut upstream = Upstream::connect(&foreshow.data_dir()).await;
+    let mut upstream = Upstream::connect(&foreshow).await;
     let site = foreshow.folder().join("site");
     write(&site, "index.html", "x".repeat(3_000_000));
     let publish = [

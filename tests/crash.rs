@@ -6,6 +6,12 @@ use foreshow_contract::{ContextKey, ResultBody, ResultEvent, Timestamp};
 use foreshow_runner::{DeploymentState, PreviewDeployment, PreviewHost};
 use foreshow_tests::{Foreshow, Upstream, eventually, fetch, key, update};
 
+foreshow_tests::on_every_ground! {
+    killed_in_mid_build_it_ends_ready_after_a_restart_with_one_deployment
+    killed_again_and_again_under_load_every_event_ends_and_the_newest_is_live
+    asked_to_stop_in_mid_build_it_hands_over_at_once
+}
+
 async fn host(foreshow: &Foreshow) -> PreviewHost {
     let folder = foreshow.data_dir().join("previews");
     PreviewHost::open(&folder, Timestamp::now())
@@ -20,16 +26,15 @@ async fn deployed(host: &PreviewHost, key: &ContextKey) -> Vec<PreviewDeployment
         .expect("the index answers")
 }
 
-#[tokio::test]
-async fn killed_in_mid_build_it_ends_ready_after_a_restart_with_one_deployment() {
-    let foreshow = Foreshow::new()
+async fn killed_in_mid_build_it_ends_ready_after_a_restart_with_one_deployment(foreshow: Foreshow) {
+    let foreshow = foreshow
         .set("FORESHOW_LOCAL__BUILD_MS", 2_500)
         .set("FORESHOW_LEASE__TTL_MS", 3_000)
         .set("FORESHOW_LEASE__RENEW_EVERY_MS", 1_000)
         .set("FORESHOW_LEASE__MARGIN_MS", 500);
     let up = foreshow.up().await;
     let key = key("acme", "ctx-1");
-    let mut upstream = Upstream::connect(&foreshow.data_dir()).await;
+    let mut upstream = Upstream::connect(&foreshow).await;
     upstream
         .publish(&update(&key, 1, "<h1>survived</h1>"))
         .await;
@@ -57,15 +62,16 @@ async fn killed_in_mid_build_it_ends_ready_after_a_restart_with_one_deployment()
     assert_eq!(fetch(&ready.url).await.text(), "<h1>survived</h1>");
 }
 
-#[tokio::test]
-async fn killed_again_and_again_under_load_every_event_ends_and_the_newest_is_live() {
-    let foreshow = Foreshow::new()
+async fn killed_again_and_again_under_load_every_event_ends_and_the_newest_is_live(
+    foreshow: Foreshow,
+) {
+    let foreshow = foreshow
         .set("FORESHOW_LOCAL__BUILD_MS", 30)
         .set("FORESHOW_LEASE__TTL_MS", 1_500)
         .set("FORESHOW_LEASE__RENEW_EVERY_MS", 500)
         .set("FORESHOW_LEASE__MARGIN_MS", 300);
     let mut up = foreshow.up().await;
-    let mut upstream = Upstream::connect(&foreshow.data_dir()).await;
+    let mut upstream = Upstream::connect(&foreshow).await;
     let keys: Vec<_> = (0..20).map(|n| key("acme", &format!("ctx-{n}"))).collect();
     let mut ends: BTreeMap<(ContextKey, u64), BTreeSet<String>> = BTreeMap::new();
     let mut aliases = BTreeMap::new();
@@ -108,12 +114,11 @@ async fn killed_again_and_again_under_load_every_event_ends_and_the_newest_is_li
     }
 }
 
-#[tokio::test]
-async fn asked_to_stop_in_mid_build_it_hands_over_at_once() {
-    let foreshow = Foreshow::new().set("FORESHOW_LOCAL__BUILD_MS", 20_000);
+async fn asked_to_stop_in_mid_build_it_hands_over_at_once(foreshow: Foreshow) {
+    let foreshow = foreshow.set("FORESHOW_LOCAL__BUILD_MS", 20_000);
     let up = foreshow.up().await;
     let key = key("acme", "ctx-1");
-    let upstream = Upstream::connect(&foreshow.data_dir()).await;
+    let upstream = Upstream::connect(&foreshow).await;
     upstream.publish(&update(&key, 1, "<h1>slow</h1>")).await;
     let previews = host(&foreshow).await;
     eventually("the build has begun", async || {

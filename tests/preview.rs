@@ -3,6 +3,16 @@
 use foreshow_tests::{Foreshow, Up, eventually, fetch, fetch_with, site, write};
 use tokio::process::Command;
 
+foreshow_tests::on_every_ground! {
+    the_demo_is_live_at_the_url_it_prints
+    a_folder_of_600_files_and_20_mb_is_served_exactly_and_only_changes_are_uploaded
+    publish_prints_the_url_alone_and_exits_by_its_outcome
+    an_alias_says_what_it_waits_for
+    a_touch_prolongs_and_an_unknown_context_is_named
+    watch_tells_of_results_as_they_come
+    publishers_at_once_are_each_told_of_their_own_files
+}
+
 /// Files and bytes below a folder.
 fn stored(dir: &std::path::Path) -> (usize, u64) {
     let Ok(entries) = std::fs::read_dir(dir) else {
@@ -19,9 +29,7 @@ fn stored(dir: &std::path::Path) -> (usize, u64) {
     })
 }
 
-#[tokio::test]
-async fn the_demo_is_live_at_the_url_it_prints() {
-    let foreshow = Foreshow::new();
+async fn the_demo_is_live_at_the_url_it_prints(foreshow: Foreshow) {
     let mut up: Up = foreshow.up_with(&["--demo"]).await;
     let line = up.line_with("Preview ready: ").await;
     let url = line.split_once("Preview ready: ").unwrap().1.trim();
@@ -32,9 +40,9 @@ async fn the_demo_is_live_at_the_url_it_prints() {
     assert_eq!(up.stop("TERM").await, Some(0));
 }
 
-#[tokio::test]
-async fn a_folder_of_600_files_and_20_mb_is_served_exactly_and_only_changes_are_uploaded() {
-    let foreshow = Foreshow::new();
+async fn a_folder_of_600_files_and_20_mb_is_served_exactly_and_only_changes_are_uploaded(
+    foreshow: Foreshow,
+) {
     let _up = foreshow.up().await;
     let dir = foreshow.folder().join("site");
     site(&dir, 600, 20_000_000, 1);
@@ -93,9 +101,8 @@ async fn a_folder_of_600_files_and_20_mb_is_served_exactly_and_only_changes_are_
     .await;
 }
 
-#[tokio::test]
-async fn publish_prints_the_url_alone_and_exits_by_its_outcome() {
-    let foreshow = Foreshow::new().set("FORESHOW_LOCAL__FAIL_CONTEXTS", "broken");
+async fn publish_prints_the_url_alone_and_exits_by_its_outcome(foreshow: Foreshow) {
+    let foreshow = foreshow.set("FORESHOW_LOCAL__FAIL_CONTEXTS", "broken");
     let _up = foreshow.up().await;
     let dir = foreshow.folder().join("site");
     write(&dir, "index.html", "<h1>hi</h1>");
@@ -132,9 +139,8 @@ async fn publish_prints_the_url_alone_and_exits_by_its_outcome() {
     );
 }
 
-#[tokio::test]
-async fn an_alias_says_what_it_waits_for() {
-    let foreshow = Foreshow::new().set("FORESHOW_LOCAL__BUILD_MS", 3_000);
+async fn an_alias_says_what_it_waits_for(foreshow: Foreshow) {
+    let foreshow = foreshow.set("FORESHOW_LOCAL__BUILD_MS", 3_000);
     let up = foreshow.up().await;
     let dir = foreshow.folder().join("site");
     write(&dir, "index.html", "<h1>late</h1>");
@@ -172,9 +178,7 @@ async fn an_alias_says_what_it_waits_for() {
     assert_eq!(up.stop("INT").await, Some(0));
 }
 
-#[tokio::test]
-async fn a_touch_prolongs_and_an_unknown_context_is_named() {
-    let foreshow = Foreshow::new();
+async fn a_touch_prolongs_and_an_unknown_context_is_named(foreshow: Foreshow) {
     let _up = foreshow.up().await;
     let dir = foreshow.folder().join("site");
     write(&dir, "index.html", "x");
@@ -202,9 +206,7 @@ async fn a_touch_prolongs_and_an_unknown_context_is_named() {
     }
 }
 
-#[tokio::test]
-async fn watch_tells_of_results_as_they_come() {
-    let foreshow = Foreshow::new();
+async fn watch_tells_of_results_as_they_come(foreshow: Foreshow) {
     let _up = foreshow.up().await;
     let mut watch = Up::start(foreshow.command(["watch", "--json", "--tenant", "acme"]));
     let dir = foreshow.folder().join("site");
@@ -224,7 +226,7 @@ async fn watch_tells_of_results_as_they_come() {
 
 #[tokio::test]
 async fn completions_and_config_speak() {
-    let foreshow = Foreshow::new();
+    let foreshow = Foreshow::embedded();
     for shell in ["bash", "zsh", "fish"] {
         let completions = foreshow.run(["completions", shell]).await;
         assert!(completions.status.success());
@@ -246,9 +248,8 @@ async fn completions_and_config_speak() {
     );
 }
 
-#[tokio::test]
-async fn publishers_at_once_are_each_told_of_their_own_files() {
-    let foreshow = Foreshow::new().set("FORESHOW_RETENTION__KEEP_REVISIONS", 100);
+async fn publishers_at_once_are_each_told_of_their_own_files(foreshow: Foreshow) {
+    let foreshow = foreshow.set("FORESHOW_RETENTION__KEEP_REVISIONS", 100);
     let _up = foreshow.up().await;
     for round in 0..4 {
         let publishers = (0..4).map(|publisher| {

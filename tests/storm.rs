@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 
 use foreshow_tests::{Foreshow, Upstream, fetch, key, update};
 
-#[tokio::test]
-async fn of_1000_events_over_200_contexts_each_ends_once_and_the_newest_of_each_is_live() {
+foreshow_tests::on_every_ground! {
+    of_1000_events_over_200_contexts_each_ends_once_and_the_newest_of_each_is_live
+}
+
+async fn of_1000_events_over_200_contexts_each_ends_once_and_the_newest_of_each_is_live(
+    foreshow: Foreshow,
+) {
     const CONTEXTS: u64 = 200;
     const REVISIONS: u64 = 4;
-    let foreshow = Foreshow::new();
     let _up = foreshow.up().await;
-    let mut upstream = Upstream::connect(&foreshow.data_dir()).await;
+    let mut upstream = Upstream::connect(&foreshow).await;
 
     let mut events: Vec<_> = (0..CONTEXTS)
         .flat_map(|context| (1..=REVISIONS).map(move |revision| (context, revision)))

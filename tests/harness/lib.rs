@@ -3,11 +3,13 @@
 //! Each story has a folder of its own, port 0, and ends the processes that it started, by their id.
 
 mod dir;
+mod ground;
 mod http;
 mod process;
 mod upstream;
 
 pub use dir::{site, write};
+pub use ground::{Ground, PrivateServers};
 pub use http::{Answer, fetch, fetch_with};
 pub use process::{Foreshow, Up, binary};
 pub use upstream::{Publisher, Upstream, end, event, key, update};

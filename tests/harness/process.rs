@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use foreshow_engine::{Broker, Store};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -14,6 +15,8 @@ use tokio::{
     sync::mpsc,
     time::timeout,
 };
+
+use crate::ground::{self, Ground, PrivateServers};
 
 /// The binary under test: `cargo xtask test` builds it and says where it is.
 ///
@@ -39,28 +42,74 @@ pub fn binary() -> PathBuf {
     path
 }
 
-/// An installation of its own: a data folder, and settings for every process in it.
+/// An installation of its own: a data folder, broker and store, and settings for every process in it.
 pub struct Foreshow {
     folder: TempDir,
+    ground: Ground,
     environment: Vec<(String, String)>,
 }
 
-impl Default for Foreshow {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Foreshow {
+    /// A new one, with everything in its data folder.
+    pub fn embedded() -> Self {
+        Self::on(Ground::Embedded)
+    }
+
+    /// A new one on the run's RabbitMQ and Redis.
+    pub async fn fleet() -> Self {
+        Self::on(ground::shared_ground().await)
+    }
+
+    /// A new one on servers that the story may kill.
+    pub async fn private() -> Self {
+        Self::on(Ground::Private(Box::new(PrivateServers::start().await)))
+    }
+
     /// A new one, with nothing in it.
     ///
     /// # Panics
     /// Where no temporary folder can be had.
-    pub fn new() -> Self {
+    pub fn on(ground: Ground) -> Self {
+        let environment = ground.settings();
         Self {
             folder: tempfile::tempdir().expect("a temporary folder can be had"),
-            environment: Vec::new(),
+            ground,
+            environment,
         }
+    }
+
+    /// Gives back what it stands on.
+    pub async fn close(self) {
+        if let Ground::Shared(vhost, redis) = self.ground {
+            vhost.close().await;
+            redis.close().await;
+        }
+    }
+
+    /// What it stands on.
+    pub fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
+    /// The servers of a story's own.
+    ///
+    /// # Panics
+    /// Where it has none.
+    pub fn servers(&mut self) -> &mut PrivateServers {
+        match &mut self.ground {
+            Ground::Private(servers) => servers,
+            Ground::Embedded | Ground::Shared(..) => panic!("it has no servers of its own"),
+        }
+    }
+
+    /// A broker's handle beside those of its processes.
+    pub async fn broker(&self) -> Arc<dyn Broker> {
+        self.ground.broker(&self.data_dir()).await
+    }
+
+    /// A store's handle beside those of its processes.
+    pub async fn store(&self) -> Arc<dyn Store> {
+        self.ground.store(&self.data_dir()).await
     }
 
     /// Sets a setting for every process, by its environment variable.
@@ -152,6 +201,18 @@ impl Foreshow {
         serde_json::from_slice(&output.stdout).expect("--json prints JSON")
     }
 
+    /// Starts `foreshow gateway` on a free port, and waits until it is up. Workers of the same data folder find it there.
+    pub async fn gateway(&self) -> Up {
+        let gateway = Up::start(self.command(["gateway", "--listen", "127.0.0.1:0"]));
+        gateway.told_where("A gateway is up at ").await
+    }
+
+    /// Starts `foreshow worker` with an admin port, and waits until it runs.
+    pub async fn worker(&self) -> Up {
+        let worker = Up::start(self.command(["worker", "--admin", "127.0.0.1:0"]));
+        worker.told_where("A worker runs").await
+    }
+
     /// Starts `foreshow up` on a free port, and waits until it is up.
     pub async fn up(&self) -> Up {
         self.up_with(&[]).await
@@ -162,19 +223,12 @@ impl Foreshow {
     /// # Panics
     /// Where it does not come up.
     pub async fn up_with(&self, arguments: &[&str]) -> Up {
-        let mut up =
-            Up::start(self.command(["up", "--listen", "127.0.0.1:0"].iter().chain(arguments)));
-        let line = up.line_with("Foreshow is up at ").await;
-        let url = line
-            .split_whitespace()
-            .find(|word| word.starts_with("http://"))
-            .expect("it says where");
-        url.clone_into(&mut up.url);
-        up
+        let up = Up::start(self.command(["up", "--listen", "127.0.0.1:0"].iter().chain(arguments)));
+        up.told_where("Foreshow is up at ").await
     }
 }
 
-/// A running `foreshow up`. Killed when dropped.
+/// A running `foreshow up`, `worker` or `gateway`. Killed when dropped.
 pub struct Up {
     child: Child,
     lines: mpsc::UnboundedReceiver<String>,
@@ -208,6 +262,17 @@ impl Up {
         }
     }
 
+    /// Waits until it greets, and notes where it says it is.
+    async fn told_where(mut self, greeting: &str) -> Self {
+        let line = self.line_with(greeting).await;
+        let url = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"))
+            .expect("it says where");
+        url.clone_into(&mut self.url);
+        self
+    }
+
     /// The next line with this in it, on either stream.
     ///
     /// # Panics
@@ -226,6 +291,18 @@ impl Up {
             .ok()
             .flatten()
             .unwrap_or_else(|| panic!("it never said {text:?}, only:\n{}", self.said()))
+    }
+
+    /// A page of its admin port.
+    ///
+    /// # Panics
+    /// Where it has none.
+    pub fn admin(&self, page: &str) -> String {
+        let (scheme_and_host, _) = self
+            .url
+            .rsplit_once("/healthz")
+            .expect("it has an admin port");
+        format!("{scheme_and_host}{page}")
     }
 
     /// Everything it has said.

@@ -1,27 +1,19 @@
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use foreshow_broker::embedded::EmbeddedBroker;
 use foreshow_contract::{
     Content, ContextEnded, ContextEvent, ContextKey, ContextUpdated, Envelope, IncomingEvent,
-    InlineFile, ResultEvent, Revision, STRUCTURED_JSON, Timestamp, encode, event_routing_key,
+    InlineFile, ResultEvent, Revision, STRUCTURED_JSON, encode, event_routing_key,
 };
-use foreshow_engine::{Broker, Clock, Message, ResultFilter, Results};
-use foreshow_sqlite::{Database, Options};
+use foreshow_engine::{Broker, Message, ResultFilter, Results};
 use tokio::time::timeout;
 
-struct WallClock;
+use crate::Foreshow;
 
-impl Clock for WallClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
-
-/// An upstream service: publishes events into a data folder. Cheap to clone.
+/// An upstream service: publishes events. Cheap to clone.
 #[derive(Clone)]
 pub struct Publisher {
-    broker: EmbeddedBroker,
+    broker: Arc<dyn Broker>,
 }
 
 /// An upstream service and a consumer in one: publishes events, and hears the results.
@@ -31,16 +23,12 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Connects to the broker of a data folder, and subscribes to every result from now on.
+    /// Connects to an installation's broker, and subscribes to every result from now on.
     ///
     /// # Panics
     /// Where that can't be done.
-    pub async fn connect(data_dir: &Path) -> Self {
-        let db = Database::open(&data_dir.join("foreshow.db"), Options::default())
-            .await
-            .expect("the file opens");
-        let broker = EmbeddedBroker::open(db, data_dir.join("sessions"), Arc::new(WallClock)).await;
-        let broker = broker.expect("the broker opens");
+    pub async fn connect(foreshow: &Foreshow) -> Self {
+        let broker = foreshow.broker().await;
         let results = broker
             .subscribe(ResultFilter::default())
             .await
@@ -90,6 +78,24 @@ impl Upstream {
 }
 
 impl Publisher {
+    /// Publishes with this handle.
+    pub fn new(broker: Arc<dyn Broker>) -> Self {
+        Self { broker }
+    }
+
+    /// Publishes many events at once, each again until the broker has confirmed it.
+    pub async fn insist_all(&self, events: &[IncomingEvent]) {
+        futures_util::future::join_all(events.iter().map(|event| self.insist(event))).await;
+    }
+
+    async fn insist(&self, event: &IncomingEvent) {
+        let routing_key = event_routing_key(event.event.kind(), &event.event.key().tenant);
+        let message = message(&routing_key, &encode(event));
+        while self.broker.publish_event(message.clone()).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Publishes an event.
     ///
     /// # Panics
@@ -112,17 +118,20 @@ impl Publisher {
     /// # Panics
     /// Where the broker does not take it.
     pub async fn publish_raw(&self, routing_key: &str, body: &[u8]) {
-        let message = Message {
-            routing_key: routing_key.to_owned(),
-            content_type: Some(STRUCTURED_JSON.to_owned()),
-            message_type: None,
-            headers: foreshow_contract::Headers::new(),
-            body: Bytes::copy_from_slice(body),
-        };
         self.broker
-            .publish_event(message)
+            .publish_event(message(routing_key, body))
             .await
             .expect("the broker takes it");
+    }
+}
+
+fn message(routing_key: &str, body: &[u8]) -> Message {
+    Message {
+        routing_key: routing_key.to_owned(),
+        content_type: Some(STRUCTURED_JSON.to_owned()),
+        message_type: None,
+        headers: foreshow_contract::Headers::new(),
+        body: Bytes::copy_from_slice(body),
     }
 }
 

@@ -1,8 +1,14 @@
 //! Development tasks: `cargo xtask <task>`.
 
 mod cargo;
+mod install;
+mod interop;
 mod schemas;
+mod services;
+mod stop;
 mod test;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -17,8 +23,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Build the binary and run every test of the workspace.
+    /// Build the binary, start the servers that tests need, run every test of the workspace, stop the servers.
     Test(test::Test),
+    /// A private RabbitMQ and Redis, to run tests by hand.
+    #[command(subcommand)]
+    Services(services::Services),
     /// Check format and lints, warnings denied.
     Check,
     /// Write the JSON Schemas of events and results from the Rust types.
@@ -27,11 +36,12 @@ enum Task {
     Bench,
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     match Cli::parse().task {
         Task::Test(test) => test.run(),
         Task::Check => test::check(),
-        Task::Schemas => schemas::write(),
+        Task::Services(services) => services.run(),
+        Task::Schemas => schemas::write().map(|()| ExitCode::SUCCESS),
         Task::Bench => test::bench(),
     }
 }

@@ -1,7 +1,19 @@
-use anyhow::Result;
-use clap::Args;
+//! `cargo xtask test`: everything the tests need, the tests, and nothing left behind.
+//!
+//! RabbitMQ takes seconds to boot, and clients in other languages take a network: both get ready while cargo builds. The
+//! servers end with this process, however it ends; nothing is printed after the runner's closing lines.
 
-use crate::cargo::{command, has, run, target_dir};
+use std::process::{Command, ExitCode, ExitStatus};
+
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use foreshow_servers::shared::Servers;
+
+use crate::{
+    cargo::{command, has, run, target_dir},
+    install, interop,
+    stop::{Stop, Stopped},
+};
 
 /// Options of `cargo xtask test`.
 #[derive(Args)]
@@ -14,22 +26,72 @@ pub(crate) struct Test {
 impl Test {
     /// Builds the binary that the stories drive, then runs everything. `cargo nextest` where it is installed, else
     /// `cargo test`: the same tests.
-    pub(crate) fn run(self) -> Result<()> {
-        run(&mut command(["build", "--package", "foreshow"]))?;
-        let runner: &[&str] = if has("nextest") {
-            &["nextest", "run"]
-        } else {
-            &["test"]
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        install::everything()?;
+        let runtime = tokio::runtime::Runtime::new()?;
+        let ended = runtime.block_on(async {
+            let mut stop = Stop::listen()?;
+            self.run_until_stopped(&mut stop).await
+        });
+        // A stopped installation of a client may still be at it; it ends with us.
+        runtime.shutdown_background();
+        Ok(match ended? {
+            Ok(status) => exit_code(status),
+            Err(stopped) => ExitCode::from(stopped.exit_code()),
+        })
+    }
+
+    async fn run_until_stopped(self, stop: &mut Stop) -> Result<Result<ExitStatus, Stopped>> {
+        let mut servers = tokio::spawn(Servers::temporary());
+        let clients = tokio::task::spawn_blocking(interop::prepare);
+        // Both: what is only built by the runner would keep the servers waiting.
+        for build in [vec!["build", "--package", "foreshow"], building()] {
+            match stop.run(command(build)).await? {
+                Ok(status) if status.success() => {}
+                ended => return Ok(ended),
+            }
+        }
+        let servers = match stop.or(&mut servers).await {
+            Ok(servers) => servers?.context("cannot start the servers that the tests need")?,
+            Err(stopped) => {
+                servers.abort();
+                return Ok(Err(stopped));
+            }
         };
-        let mut tests = command(runner);
-        tests.arg("--workspace").args(self.arguments);
-        tests.env("TESTED_FORESHOW", target_dir().join("debug/foreshow"));
-        run(&mut tests)
+        let clients = match stop.or(clients).await {
+            Ok(clients) => clients.map_err(|error| anyhow!(error))??,
+            Err(stopped) => return Ok(Err(stopped)),
+        };
+        let mut tests = command(runner());
+        tests
+            .args(["--workspace"])
+            .args(self.arguments)
+            .env("TESTED_FORESHOW", target_dir().join("debug/foreshow"))
+            .envs(servers.variables())
+            .envs(clients);
+        stop.run(tests).await
     }
 }
 
+fn runner() -> &'static [&'static str] {
+    if has("nextest") {
+        &["nextest", "run"]
+    } else {
+        &["test"]
+    }
+}
+
+fn building() -> Vec<&'static str> {
+    [runner(), &["--workspace", "--no-run"]].concat()
+}
+
+fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    ExitCode::from(code.unwrap_or(1))
+}
+
 /// What CI checks before it tests.
-pub(crate) fn check() -> Result<()> {
+pub(crate) fn check() -> Result<ExitCode> {
     run(&mut command(["fmt", "--all", "--check"]))?;
     run(&mut command([
         "clippy",
@@ -38,18 +100,20 @@ pub(crate) fn check() -> Result<()> {
         "--",
         "-D",
         "warnings",
-    ]))
+    ]))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs the benchmarks against the release binary.
-pub(crate) fn bench() -> Result<()> {
+pub(crate) fn bench() -> Result<ExitCode> {
     run(&mut command([
         "build",
         "--release",
         "--package",
         "foreshow",
     ]))?;
-    let mut bench = command(["bench", "--package", "foreshow-tests"]);
+    let mut bench: Command = command(["bench", "--package", "foreshow-tests"]);
     bench.env("TESTED_FORESHOW", target_dir().join("release/foreshow"));
-    run(&mut bench)
+    run(&mut bench)?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -14,11 +14,11 @@ const SUPERSEDED: u64 = 20_000;
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be had");
     runtime.block_on(async {
-        let foreshow = Foreshow::new()
+        let foreshow = Foreshow::embedded()
             .set("FORESHOW_WORKER__CONCURRENCY", 256)
             .set("FORESHOW_WORKER__PREFETCH", 1_024);
         let up = foreshow.up().await;
-        let mut upstream = Upstream::connect(&foreshow.data_dir()).await;
+        let mut upstream = Upstream::connect(&foreshow).await;
         println!("idle: {:.1} MB resident", resident_mb(up.id()));
 
         let deploys = (0..DEPLOYS).map(|n| {
