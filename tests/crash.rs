@@ -31,7 +31,8 @@ async fn killed_in_mid_build_it_ends_ready_after_a_restart_with_one_deployment(f
         .set("FORESHOW_LOCAL__BUILD_MS", 2_500)
         .set("FORESHOW_LEASE__TTL_MS", 3_000)
         .set("FORESHOW_LEASE__RENEW_EVERY_MS", 1_000)
-        .set("FORESHOW_LEASE__MARGIN_MS", 500);
+        .set("FORESHOW_LEASE__MARGIN_MS", 500)
+        .set("FORESHOW_REDIS__RESPONSE_TIMEOUT_MS", 500);
     let up = foreshow.up().await;
     let key = key("acme", "ctx-1");
     let mut upstream = Upstream::connect(&foreshow).await;
@@ -69,7 +70,8 @@ async fn killed_again_and_again_under_load_every_event_ends_and_the_newest_is_li
         .set("FORESHOW_LOCAL__BUILD_MS", 30)
         .set("FORESHOW_LEASE__TTL_MS", 1_500)
         .set("FORESHOW_LEASE__RENEW_EVERY_MS", 500)
-        .set("FORESHOW_LEASE__MARGIN_MS", 300);
+        .set("FORESHOW_LEASE__MARGIN_MS", 300)
+        .set("FORESHOW_REDIS__RESPONSE_TIMEOUT_MS", 500);
     let mut up = foreshow.up().await;
     let mut upstream = Upstream::connect(&foreshow).await;
     let keys: Vec<_> = (0..20).map(|n| key("acme", &format!("ctx-{n}"))).collect();

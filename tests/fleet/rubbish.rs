@@ -2,6 +2,10 @@
 
 use foreshow_contract::ResultBody;
 use foreshow_tests::{Foreshow, Upstream, eventually, key, update};
+use lapin::{
+    BasicProperties, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_ours_is_kept_and_stops_nobody() {
@@ -28,8 +32,7 @@ async fn what_is_not_ours_is_kept_and_stops_nobody() {
     };
     assert_eq!(rejected.code.as_str(), "not_a_cloud_event");
     // 20 MB: more than any event may have.
-    let large = "x".repeat(20_000_000);
-    publish("context.updated.acme", &large).await;
+    publish_large(&vhost.amqp_url(), &"x".repeat(20_000_000)).await;
     let ResultBody::Rejected(rejected) = upstream.next_end().await.body else {
         panic!()
     };
@@ -48,6 +51,25 @@ async fn what_is_not_ours_is_kept_and_stops_nobody() {
     })
     .await;
     foreshow.close().await;
+}
+
+/// The management API takes no such body.
+async fn publish_large(url: &str, body: &str) {
+    let connected = Connection::connect(url, ConnectionProperties::default()).await;
+    let connection = connected.expect("the broker is there");
+    let channel = connection.create_channel().await.expect("a channel");
+    let confirm = channel.confirm_select(ConfirmSelectOptions::default());
+    confirm.await.expect("confirms");
+    let published = channel.basic_publish(
+        "foreshow.events".into(),
+        "context.updated.acme".into(),
+        BasicPublishOptions::default(),
+        body.as_bytes(),
+        BasicProperties::default(),
+    );
+    let confirmed = published.await.expect("sent").await.expect("confirmed");
+    assert!(confirmed.is_ack());
+    connection.close(200, "done".into()).await.expect("closed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

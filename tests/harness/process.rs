@@ -263,7 +263,10 @@ impl Up {
     }
 
     /// Waits until it greets, and notes where it says it is.
-    async fn told_where(mut self, greeting: &str) -> Self {
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub async fn told_where(mut self, greeting: &str) -> Self {
         let line = self.line_with(greeting).await;
         let url = line
             .split_whitespace()

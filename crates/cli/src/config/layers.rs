@@ -280,7 +280,11 @@ impl Layers {
             );
             problems.push(self.across(key, what));
         }
-        if config.redis.response_timeout_ms > config.lease.renew_every_ms {
+        let is_redis = matches!(
+            Backend::parse(&config.store, Role::Store, &config.data_dir),
+            Ok(Backend::Redis { .. })
+        );
+        if is_redis && config.redis.response_timeout_ms > config.lease.renew_every_ms {
             let key = "redis.response_timeout_ms";
             let what = format!(
                 "`{key}` must not be above lease.renew_every_ms, or a slow answer loses a lease that could be renewed"

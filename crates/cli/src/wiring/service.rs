@@ -33,6 +33,9 @@ use crate::installation_key;
 /// The largest bundle that is taken unless another size is configured.
 const BUNDLE_MAX_BYTES: u64 = 512 << 20;
 
+/// How long a start waits for servers that may be away before it says that it runs, and waits on.
+const JOINS_WITHIN: Duration = Duration::from_secs(5);
+
 /// What a process is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Roles {
@@ -159,15 +162,26 @@ impl Service {
             let served = admin.serve(services, stop_servers.clone());
             servers.push(("admin server", tokio::spawn(noticed(served, &ended))));
         }
+        let joined = CancellationToken::new();
+        let has_joined = joined.clone();
         let worker = worker.map(|engine| {
             let (config, servers) = (config.clone(), backends.servers.clone());
             let stop = stop_worker.clone();
             let work = async move {
                 fleet::join(&config, &servers, &installation, &stop).await?;
+                has_joined.cancel();
                 Ok(Worker::new(engine).run(stop).await)
             };
             tokio::spawn(noticed(work, &ended))
         });
+        if worker.is_some() {
+            // Where the servers are there, it has joined before anybody is told that it runs.
+            tokio::select! {
+                () = joined.cancelled() => {}
+                () = ended.cancelled() => {}
+                () = tokio::time::sleep(JOINS_WITHIN) => {}
+            }
+        }
         Ok(Self {
             backends,
             url,

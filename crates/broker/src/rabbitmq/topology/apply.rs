@@ -33,10 +33,24 @@ pub(in crate::rabbitmq) async fn apply(
         )
         .await?;
     }
-    for queue in &topology.queues {
+    // What is bound comes first, each with its bindings at once: whoever finds the queue finds it bound a moment later.
+    let is_bound = |queue: &&QueueShape| {
+        let mut bindings = topology.bindings.iter();
+        bindings.any(|binding| binding.queue == queue.name)
+    };
+    let (bound, others): (Vec<_>, Vec<_>) = topology.queues.iter().partition(is_bound);
+    for queue in bound.into_iter().chain(others) {
         declared("queue", &queue.name, declare_queue(&channel, queue, false)).await?;
+        bind(&channel, topology, &queue.name).await?;
     }
+    Ok(())
+}
+
+async fn bind(channel: &Channel, topology: &Topology, queue: &str) -> Result<(), RabbitMqError> {
     for binding in &topology.bindings {
+        if binding.queue != queue {
+            continue;
+        }
         let binding_of = channel.queue_bind(
             binding.queue.as_str().into(),
             binding.exchange.as_str().into(),
