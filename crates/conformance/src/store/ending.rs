@@ -130,3 +130,54 @@ pub async fn an_end_takes_the_preview_away(adapter: &dyn Adapter) {
         Some(key("a"))
     );
 }
+
+/// However long the names of their deployments are.
+pub async fn replaced_revisions_are_told_in_their_order(adapter: &dyn Adapter) {
+    let store = adapter.store();
+    let name = |number: u64| format!("{number}{}", "-long".repeat(20));
+    let bring = async |number: u64, kept: Vec<String>| {
+        let (lease, _) = grant(&*store, &key("a"), up(number)).await;
+        let settlement = Settlement {
+            kept: kept.iter().map(|kept| kept.as_str().into()).collect(),
+            ..settlement(ready(&name(number), far()))
+        };
+        match store.settle(lease.id(), &settlement).await.unwrap() {
+            Settling::Settled {
+                outcome: Outcome::Ready(ready),
+            } => ready.replaced,
+            other => panic!("{other:?}"),
+        }
+    };
+    for number in 1..=9 {
+        let kept = (1..=number).map(name).collect();
+        assert_eq!(bring(number, kept).await, []);
+    }
+    let expected: Vec<_> = (1..=9).map(revision).collect();
+    assert_eq!(bring(10, vec![name(10)]).await, expected);
+}
+
+pub async fn what_an_end_took_away_is_not_told_as_replaced(adapter: &dyn Adapter) {
+    let store = adapter.store();
+    for number in [1, 2] {
+        make_live(&*store, &key("a"), number, far()).await;
+    }
+    // Its own revision too.
+    let (lease, _) = grant(&*store, &key("a"), end(2)).await;
+    store
+        .settle(lease.id(), &settlement(Outcome::Removed))
+        .await
+        .unwrap();
+    let (lease, _) = grant(&*store, &key("a"), up(3)).await;
+    let settlement = Settlement {
+        kept: vec!["dep-3".into()],
+        ..settlement(ready("dep-3", far()))
+    };
+    let settled = store.settle(lease.id(), &settlement).await.unwrap();
+    let Settling::Settled {
+        outcome: Outcome::Ready(ready),
+    } = settled
+    else {
+        panic!("{settled:?}")
+    };
+    assert_eq!(ready.replaced, []);
+}

@@ -100,6 +100,8 @@ macro_rules! store_contract {
             a_fence_is_above_those_of_a_store_that_was_lost
             going_live_is_recorded_and_prolongs_the_lease
             announced_revisions_that_nothing_kept_serves_are_told_once
+            replaced_revisions_are_told_in_their_order
+            what_an_end_took_away_is_not_told_as_replaced
             an_end_takes_the_preview_away
             a_touch_prolongs_and_never_shortens
             the_largest_numbers_survive
@@ -137,11 +139,11 @@ macro_rules! store_contract {
         async fn $name() {
             let world = $world;
             let make = $make;
-            $(
+            $({
                 let adapter = make(&world).await;
                 $crate::store::$claim(&adapter).await;
                 $crate::store::Adapter::close(&adapter).await;
-            )*
+            })*
         }
     };
 }

@@ -75,7 +75,7 @@ struct Pending {
 struct Look {
     name: String,
     at: Timestamp,
-    look_at: Timestamp,
+    next: Timestamp,
 }
 
 enum Write {
@@ -124,7 +124,7 @@ impl Index {
         let look = Look {
             name: key.to_string(),
             at,
-            look_at,
+            next: look_at,
         };
         let place = (Shard::of(alias), id(alias).to_owned());
         let mut pending = self.pending();
@@ -206,7 +206,7 @@ impl Index {
                     .arg(id.as_str())
                     .arg(look.name.as_str())
                     .arg(instant(look.at))
-                    .arg(instant(look.look_at)),
+                    .arg(instant(look.next)),
                 Write::Entry(entry) => call
                     .arg("entry")
                     .arg(instant(entry.at))

@@ -42,7 +42,10 @@ pub fn describe() {
         "How long the store's steps took, by operation."
     );
     metrics::describe_counter!(ERRORS, "Steps of the store that failed, by operation.");
-    metrics::describe_counter!(CONNECTS, "Connections to Redis that were made, by what for.");
+    metrics::describe_counter!(
+        CONNECTS,
+        "Connections to Redis that were made, by what for."
+    );
     metrics::describe_gauge!(CONNECTED, "Whether there is a connection to Redis: 1 or 0.");
     metrics::describe_counter!(
         INDEX_DROPPED,

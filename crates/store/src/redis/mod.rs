@@ -14,7 +14,7 @@
 //! | `url`, `connect`, `link` | where Redis is, and one connection to it that is kept |
 //! | `keys`, `fields`, `outcomes`, `text` | how things are named and written |
 //! | `lua/`, `scripts`, `answers` | the steps, what they take and what they answer |
-//! | `store` | the port's methods |
+//! | `store`, `steps`, `quota` | the port's methods |
 //! | `index`, `listing`, `expired`, `history` | what is searched for among all contexts |
 //! | `watching` | telling those who wait |
 //! | `operator` | what an operator asks: one value for all, and advice |
@@ -45,8 +45,10 @@ pub mod metrics;
 mod operator;
 mod options;
 mod outcomes;
+mod quota;
 mod reading;
 mod scripts;
+mod steps;
 mod store;
 mod text;
 mod url;

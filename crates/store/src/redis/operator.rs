@@ -56,7 +56,10 @@ fn advice(info: &str) -> Vec<(String, &'static str)> {
     };
     let mut found = Vec::new();
     let version = field("redis_version").unwrap_or("0");
-    let major = version.split('.').next().and_then(|major| major.parse().ok());
+    let major = version
+        .split('.')
+        .next()
+        .and_then(|major| major.parse().ok());
     if major.is_none_or(|major: u32| major < 7) {
         found.push((
             format!("it is Redis {version}"),
@@ -92,7 +95,9 @@ mod tests {
         let told: Vec<_> = advice(doubtful).into_iter().map(|(said, _)| said).collect();
         assert_eq!(told.len(), 3, "{told:?}");
         assert!(told[0].contains("6.2.1") && told[2].contains("allkeys-lru"));
-        let unlimited = sound.replace("maxmemory:100", "maxmemory:0").replace("noeviction", "allkeys-lru");
+        let unlimited = sound
+            .replace("maxmemory:100", "maxmemory:0")
+            .replace("noeviction", "allkeys-lru");
         assert_eq!(advice(&unlimited), []);
     }
 }

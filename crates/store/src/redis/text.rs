@@ -90,7 +90,13 @@ pub(super) fn pack(word: &str) -> Vec<u8> {
 /// Reverses [`pack`].
 pub(super) fn unpack(stored: &[u8]) -> Option<String> {
     match stored.split_first() {
-        Some((&PACKED, packed)) => Some(packed.iter().map(|byte| format!("{byte:02x}")).collect()),
+        Some((&PACKED, packed)) => Some(
+            packed
+                .iter()
+                .flat_map(|byte| [byte >> 4, byte & 0xF])
+                .map(|nibble| char::from(b"0123456789abcdef"[usize::from(nibble)]))
+                .collect(),
+        ),
         _ => String::from_utf8(stored.to_vec()).ok(),
     }
 }

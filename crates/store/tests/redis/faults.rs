@@ -45,13 +45,16 @@ fn chain(error: &StoreError) -> String {
 async fn after_a_restart_everything_goes_on() {
     let options = Server {
         appendonly: true,
+        // Else what was written in the last two seconds may be lost with the process.
+        settings: vec![("appendfsync".to_owned(), "always".to_owned())],
         ..Server::default()
     };
     let mut server = Redis::temporary(options).await.unwrap();
     let store = connect(&server.url(), "foreshow").await;
     make_live(&store, &key("a"), 1, crate::support::far()).await;
     let (lease, _) = grant(&store, &key("a"), up(2)).await;
-    // Synced each second at the latest; the process is killed, and not the machine.
+    let long = Duration::from_mins(20);
+    store.renew(lease.id(), long).await.unwrap();
     server.restart().await.unwrap();
     // The first call finds the connection dead, makes another, and sends its script anew.
     let settled = store.settle(lease.id(), &settlement(failed())).await;
@@ -60,7 +63,8 @@ async fn after_a_restart_everything_goes_on() {
         panic!()
     };
     assert_eq!(settled.outcome, failed());
-    assert!(store.context(&key("a")).await.unwrap().unwrap().live.is_some());
+    let record = store.context(&key("a")).await.unwrap().unwrap();
+    assert!(record.live.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,7 +97,12 @@ async fn while_redis_is_away_calls_fail_in_time_and_say_so() {
         let error = asked.await.expect("no call hangs").unwrap_err();
         assert!(chain(&error).contains("127.0.0.1"), "{}", chain(&error));
     }
-    assert!(store.settle(lease.id(), &settlement(failed())).await.is_err());
+    assert!(
+        store
+            .settle(lease.id(), &settlement(failed()))
+            .await
+            .is_err()
+    );
     server.restart().await.unwrap();
     insist(async || store.now().await).await;
     // It kept nothing, and goes on.
@@ -145,7 +154,10 @@ async fn what_waited_to_be_written_is_written_when_redis_is_back() {
     server.restart().await.unwrap();
     // Without a word from us.
     let began_at = Instant::now();
-    while insist(async || other.history(None, 9).await).await.is_empty() {
+    while insist(async || other.history(None, 9).await)
+        .await
+        .is_empty()
+    {
         assert!(began_at.elapsed() < Duration::from_mins(1));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -160,15 +172,26 @@ async fn a_redis_that_was_never_there_is_an_error_at_once() {
     .await
     .unwrap();
     let wrong = format!("redis://:wrong-secret@127.0.0.1:{}", server.port());
-    for url in [&wrong, "redis://127.0.0.1:1", "rediss://:wrong-secret@127.0.0.1:1"] {
+    for url in [
+        &wrong,
+        "redis://127.0.0.1:1",
+        "rediss://:wrong-secret@127.0.0.1:1",
+    ] {
         let url = RedisUrl::parse(url).unwrap();
         let connected = RedisStore::connect(&url, RedisOptions::default()).await;
         let Err(error) = connected else {
             panic!("{url} is connected to")
         };
         let told = chain(&error);
-        assert!(told.contains("127.0.0.1:") && !told.contains("secret"), "{told}");
+        assert!(
+            told.contains("127.0.0.1:") && !told.contains("secret"),
+            "{told}"
+        );
     }
     let right = RedisUrl::parse(&server.url()).unwrap();
-    assert!(RedisStore::connect(&right, RedisOptions::default()).await.is_ok());
+    assert!(
+        RedisStore::connect(&right, RedisOptions::default())
+            .await
+            .is_ok()
+    );
 }

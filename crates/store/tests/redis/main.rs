@@ -8,6 +8,8 @@
 mod cluster;
 mod faults;
 mod memory;
+mod round_trips;
+mod sentinel;
 mod steps;
 mod support;
 mod tls;
@@ -19,4 +21,4 @@ use foreshow_conformance::{store_contract, store_model};
 use crate::support::Remote;
 
 store_contract!(redis_keeps_the_contract: Remote::shared().await);
-store_model!(redis_answers_as_memory_does, 24 cases: Remote::shared().await);
+store_model!(redis_answers_as_memory_does, 12 cases: Remote::shared().await);

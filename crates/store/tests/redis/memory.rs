@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use foreshow_contract::ContextKey;
+use foreshow_contract::{ContextKey, Sha256};
 use foreshow_engine::{
-    Address, AdmitRequest, Admission, Claim, Claimed, Live, Owner, QuotaMember, Recording,
-    RecordedDeployment, Settlement, Settling, Store,
+    Address, Admission, AdmitRequest, Claim, Claimed, Live, Owner, QuotaMember, RecordedDeployment,
+    Recording, Settlement, Settling, Store,
 };
 use foreshow_servers::{Redis, RedisOptions as Server};
 use foreshow_store::redis::{RedisOptions, RedisStore, RedisUrl};
@@ -19,10 +19,7 @@ const CONTEXTS: u64 = 3_000;
 /// A context with a name, a deployment and an address as long as they usually are, brought live.
 async fn bring_live(store: &RedisStore, forgetful: &RedisStore, number: u64) {
     let key = name(number);
-    let hex = |salt: u64| {
-        let words = (0..4).map(|word| (number * 8 + salt * 4 + word).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        words.map(|word| format!("{word:016x}")).collect::<String>()
-    };
+    let hex = |salt: u64| Sha256::of(format!("{number} {salt}").as_bytes()).to_hex();
     let now = store.now().await.unwrap();
     let expires_at = now.saturating_add(Duration::from_hours(24));
     let claim = Claim {
@@ -78,18 +75,29 @@ fn name(number: u64) -> ContextKey {
 
 async fn used_memory(server: &Redis) -> u64 {
     let info = server.call(&["INFO", "memory"]).await.unwrap().text();
-    let line = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+    let line = info
+        .lines()
+        .find_map(|line| line.strip_prefix("used_memory:"));
     line.unwrap().parse().unwrap()
 }
 
 async fn wait_until_forgotten(server: &Redis, keys: u64) {
     let began_at = Instant::now();
     loop {
-        let left: u64 = server.call(&["DBSIZE"]).await.unwrap().text().parse().unwrap();
+        let left: u64 = server
+            .call(&["DBSIZE"])
+            .await
+            .unwrap()
+            .text()
+            .parse()
+            .unwrap();
         if left <= keys {
             return;
         }
-        assert!(began_at.elapsed() < Duration::from_mins(2), "{left} keys are left, not {keys}");
+        assert!(
+            began_at.elapsed() < Duration::from_mins(2),
+            "{left} keys are left, not {keys}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -34,7 +34,10 @@ async fn what_is_live_stays_and_what_is_over_goes_by_age() {
     let about = |days: i64| (days - 1) * DAY_MS..=days * DAY_MS + 60_000;
 
     let (lease, _) = grant(store, &key("a"), up(1)).await;
-    assert!(about(30).contains(&ttl_ms(&mut redis, &record).await), "nothing is live yet");
+    assert!(
+        about(30).contains(&ttl_ms(&mut redis, &record).await),
+        "nothing is live yet"
+    );
     store.release(lease.id()).await.unwrap();
     make_live(store, &key("a"), 2, far()).await;
     assert_eq!(ttl_ms(&mut redis, &record).await, -1, "for ever");
@@ -44,12 +47,25 @@ async fn what_is_live_stays_and_what_is_over_goes_by_age() {
     assert!(about(30).contains(&ttl_ms(&mut redis, &shown).await));
 
     let (lease, _) = grant(store, &key("a"), up(3)).await;
-    store.settle(lease.id(), &settlement(failed())).await.unwrap();
-    assert_eq!(ttl_ms(&mut redis, &record).await, -1, "a failure takes nothing away");
+    store
+        .settle(lease.id(), &settlement(failed()))
+        .await
+        .unwrap();
+    assert_eq!(
+        ttl_ms(&mut redis, &record).await,
+        -1,
+        "a failure takes nothing away"
+    );
     let end = crate::support::end(4);
     let (lease, _) = grant(store, &key("a"), end).await;
-    store.settle(lease.id(), &settlement(Outcome::Removed)).await.unwrap();
-    assert!(about(30).contains(&ttl_ms(&mut redis, &record).await), "a tombstone");
+    store
+        .settle(lease.id(), &settlement(Outcome::Removed))
+        .await
+        .unwrap();
+    assert!(
+        about(30).contains(&ttl_ms(&mut redis, &record).await),
+        "a tombstone"
+    );
     assert!(about(30).contains(&ttl_ms(&mut redis, &name("{c:acme/a}:4e")).await));
     remote.close().await;
 }
@@ -63,7 +79,10 @@ async fn contexts_that_are_gone_leave_the_index() {
         make_live(store, &key(context), 1, remote.now().saturating_add(TTL)).await;
     }
     let (lease, _) = grant(store, &key("c"), up(1)).await;
-    store.settle(lease.id(), &settlement(failed())).await.unwrap();
+    store
+        .settle(lease.id(), &settlement(failed()))
+        .await
+        .unwrap();
     // Redis has forgotten them, as it does by age; one was live, and lost with its node.
     redis.del(name("{c:acme/a}")).await.unwrap();
     redis.del(name("{c:acme/c}")).await.unwrap();
@@ -135,10 +154,16 @@ async fn what_cannot_be_read_says_whose_it_is() {
     let store = &remote.store;
     let told = |error: StoreError| {
         let told = error.source.to_string();
-        assert!(told.contains("acme/a") && told.contains("newer version"), "{told}");
+        assert!(
+            told.contains("acme/a") && told.contains("newer version"),
+            "{told}"
+        );
     };
     let (lease, _) = grant(store, &key("a"), up(1)).await;
-    store.settle(lease.id(), &settlement(failed())).await.unwrap();
+    store
+        .settle(lease.id(), &settlement(failed()))
+        .await
+        .unwrap();
     let (lease, _) = grant(store, &key("a"), up(2)).await;
     redis.hset(name("{c:acme/a}"), "v", "2").await.unwrap();
     told(store.context(&key("a")).await.unwrap_err());
@@ -174,13 +199,20 @@ async fn a_condemned_deployment_is_neither_adopted_nor_live() {
     redis.hset(name("{c:acme/a}"), "xdep", "").await.unwrap();
     let record = store.context(&key("a")).await.unwrap().unwrap();
     assert_eq!(record.condemned, ["dep"]);
-    let recorded = store.record_deployment(lease.id(), &deployment("dep")).await;
+    let recorded = store
+        .record_deployment(lease.id(), &deployment("dep"))
+        .await;
     assert_eq!(recorded.unwrap(), Recording::Condemned);
     let went = store.go_live(lease.id(), &live(1, "dep"), far(), TTL).await;
     assert_eq!(went.unwrap(), Recording::Condemned);
-    let recorded = store.record_deployment(lease.id(), &deployment("other")).await;
+    let recorded = store
+        .record_deployment(lease.id(), &deployment("other"))
+        .await;
     assert_eq!(recorded.unwrap(), Recording::Recorded);
-    store.settle(lease.id(), &settlement(Outcome::Removed)).await.unwrap();
+    store
+        .settle(lease.id(), &settlement(Outcome::Removed))
+        .await
+        .unwrap();
     let record = store.context(&key("a")).await.unwrap().unwrap();
     assert!(record.condemned.is_empty());
     remote.close().await;
@@ -230,7 +262,10 @@ async fn the_server_tells_the_time() {
     assert!(record.desired_at >= told);
     let fence = i64::try_from(lease.id().fence).unwrap();
     assert!(fence >= told.as_micros(), "at least the clock");
-    let settled = store.settle(lease.id(), &settlement(failed())).await.unwrap();
+    let settled = store
+        .settle(lease.id(), &settlement(failed()))
+        .await
+        .unwrap();
     assert!(matches!(settled, Settling::Settled { .. }));
     let settled = store.outcome(&key("a"), up(1)).await.unwrap().unwrap();
     assert!(settled.at >= record.desired_at);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 pub(crate) use foreshow_conformance::store::{
-    Adapter, HandClock, TTL, admission, alias, ask, calm, claim, deployment, end, failed, far, fires,
-    grant, key, live, make_live, ready, revision, settlement, soon, up,
+    Adapter, HandClock, TTL, admission, alias, ask, calm, claim, deployment, end, failed, far,
+    fires, grant, key, live, make_live, ready, revision, settlement, soon, up,
 };
 use foreshow_engine::Store;
 use foreshow_servers::shared::{self, SharedRedis};
@@ -86,6 +86,7 @@ impl Adapter for Remote {
     }
 
     async fn close(&self) {
+        self.store.close().await.unwrap();
         if let Some(shared) = &self.shared {
             shared.clone().close().await;
         }

@@ -68,5 +68,9 @@ async fn the_store_works_over_tls_and_checks_who_answers() {
     let Err(error) = RedisStore::connect(&url, missing).await else {
         panic!("a file that is missing was read")
     };
-    assert!(error.source.to_string().contains("missing.pem"), "{}", error.source);
+    assert!(
+        error.source.to_string().contains("missing.pem"),
+        "{}",
+        error.source
+    );
 }
