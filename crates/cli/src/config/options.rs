@@ -137,7 +137,7 @@ pub(crate) struct GatewayOptions {
 pub(crate) struct RabbitMqSettings {
     /// How every exchange and queue begins. Default `foreshow`. Two installations can share a virtual host by it.
     pub(crate) prefix: String,
-    /// A file with the certificates (PEM) that `amqps:` trusts instead of the public ones.
+    /// A file with certificates (PEM) that `amqps:` trusts beside the public ones.
     pub(crate) ca_file: Option<PathBuf>,
     /// How long connecting to one host may take, in milliseconds. Default 5,000.
     pub(crate) connect_timeout_ms: u64,

@@ -130,7 +130,10 @@ impl Backends {
         } = self;
         drop((broker, store, bundles, embedded_bundles));
         if let Some(redis) = servers.redis {
-            redis.close().await;
+            // What is lost of the index is made up for later.
+            if let Err(error) = redis.close().await {
+                tracing::debug!("{}", super::chain(&error));
+            }
         }
         if let Some(rabbitmq) = servers.rabbitmq {
             rabbitmq.close().await;

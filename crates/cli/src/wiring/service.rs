@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use foreshow_contract::ProviderName;
-use foreshow_engine::{BundleVault, Drained, Engine, EngineParts, Worker};
+use foreshow_engine::{BundleVault, Clock, Drained, Engine, EngineParts, Worker};
 use foreshow_gateway::{
     AdminServer, BoundAdmin, BoundGateway, Gateway, GatewayBundleService, GatewayError,
     GatewayServices,
@@ -20,6 +20,7 @@ use foreshow_runner::{PreviewHost, PreviewOrigin};
 use foreshow_store::embedded::EmbeddedBundles;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 use super::backends::outcomes_kept;
@@ -35,6 +36,9 @@ const BUNDLE_MAX_BYTES: u64 = 512 << 20;
 
 /// How long a start waits for servers that may be away before it says that it runs, and waits on.
 const JOINS_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often bundles that no event needs are looked for: they are removed weeks later than they could be anyway.
+const SWEEP_EVERY: Duration = Duration::from_hours(6);
 
 /// What a process is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +83,7 @@ pub(crate) struct Service {
     stop_servers: CancellationToken,
     /// Cancelled when a part ends, however it ends.
     ended: CancellationToken,
+    _sweeper: Option<AbortOnDropHandle<()>>,
 }
 
 impl Service {
@@ -131,10 +136,11 @@ impl Service {
         };
 
         let mut servers = Vec::new();
-        let (mut url, mut announcement) = (None, None);
+        let (mut url, mut announcement, mut sweeper) = (None, None, None);
         if let Some(gateway) = gateway {
             let bundles = backends.own_bundles(config, &dir).await?;
-            sweep_bundles(&backends, &bundles, outcomes_kept(config)?).await;
+            let sweeping = keep_swept(bundles.clone(), Arc::clone(&clock), outcomes_kept(config)?);
+            sweeper = Some(AbortOnDropHandle::new(tokio::spawn(sweeping)));
             let services = GatewayServices {
                 previews: previews.clone(),
                 provider: ProviderName::from(local::NAME),
@@ -193,6 +199,7 @@ impl Service {
             stop_worker,
             stop_servers,
             ended,
+            _sweeper: sweeper,
         })
     }
 
@@ -300,18 +307,18 @@ async fn bind(loaded: &Loaded) -> Result<BoundGateway, Failure> {
     })
 }
 
-/// What publishers left who died half-way. Trouble with it can wait for the next start.
-async fn sweep_bundles(backends: &Backends, bundles: &EmbeddedBundles, older_than: Duration) {
-    match bundles
-        .sweep(backends.clock.now().saturating_sub(older_than))
-        .await
-    {
-        Ok(0) => {}
-        Ok(bundles) => info!(bundles, "removed bundles that no event needs"),
-        Err(error) => warn!(
-            error = &error as &dyn std::error::Error,
-            "old bundles could not be removed"
-        ),
+/// Removes what publishers left who died half-way. Trouble with it can wait for the next time.
+async fn keep_swept(bundles: EmbeddedBundles, clock: Arc<dyn Clock>, older_than: Duration) {
+    loop {
+        match bundles.sweep(clock.now().saturating_sub(older_than)).await {
+            Ok(0) => {}
+            Ok(bundles) => info!(bundles, "removed bundles that no event needs"),
+            Err(error) => warn!(
+                error = &error as &dyn std::error::Error,
+                "old bundles could not be removed"
+            ),
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
     }
 }
 
