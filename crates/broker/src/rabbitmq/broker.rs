@@ -8,51 +8,32 @@ use foreshow_engine::{
     Broker, BrokerError, DeadLetterReason, Delay, Deliveries, Delivery, Message, Queue, Receipt,
     ResultFilter, Results,
 };
-use lapin::{
-    options::{BasicAckOptions, BasicNackOptions, QueueDeclareOptions},
-    tcp::OwnedTLSConfig,
-    types::FieldTable,
-};
+use lapin::{options::BasicNackOptions, tcp::OwnedTLSConfig};
 use tokio::time::timeout;
-use tracing::warn;
 
 use super::{
     DeadLetter, Drift, OptionsError, RabbitMqError, RabbitMqOptions, Topology,
     consumer::Consumer,
     dead_letters,
-    error::{NOT_FOUND, PRECONDITION_FAILED, unavailable},
+    error::unavailable,
+    inner::{ACK_WITHIN, ANSWER_WITHIN, Inner},
     link::{Link, Role},
     metrics::Kind,
-    octave, outgoing,
+    outgoing,
     publisher::Publisher,
     registry::Registry,
     subscription::Subscription,
     topology::{self, Names},
 };
 
-/// How long [`Broker::ping`] and its like may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(3);
-
-/// How long an acknowledgement may take to leave this process.
-const ACK_WITHIN: Duration = Duration::from_secs(10);
-
-/// What a frame holds where there is no connection to ask.
-const USUAL_FRAME_MAX: u32 = 128 * 1024;
+/// How long a list of dead letters may take: many may be large.
+const LIST_WITHIN: Duration = Duration::from_mins(1);
 
 /// RabbitMQ as the broker. Cheap to clone; clones share two connections, which end with the last of them and of what it
 /// consumes.
 #[derive(Clone)]
 pub struct RabbitMqBroker {
     inner: Arc<Inner>,
-}
-
-pub(super) struct Inner {
-    pub(super) options: Arc<RabbitMqOptions>,
-    pub(super) names: Names,
-    pub(super) consuming: Arc<Link>,
-    pub(super) publishing: Arc<Link>,
-    pub(super) registry: Registry,
-    publisher: Publisher,
 }
 
 impl RabbitMqBroker {
@@ -156,7 +137,12 @@ impl RabbitMqBroker {
             let channel = connection.create_channel().await?;
             dead_letters::oldest(channel, &self.inner.names, limit).await
         };
-        list.await.map_err(unavailable("list dead letters"))
+        timeout(LIST_WITHIN, list)
+            .await
+            .unwrap_or(Err(RabbitMqError::Timeout {
+                within: LIST_WITHIN,
+            }))
+            .map_err(unavailable("list dead letters"))
     }
 
     /// Ends both connections in an orderly way. What is consumed through them ends too.
@@ -180,109 +166,6 @@ fn tls(options: &RabbitMqOptions) -> Result<OwnedTLSConfig, OptionsError> {
         tls.cert_chain = Some(pem);
     }
     Ok(tls)
-}
-
-impl Inner {
-    fn header_limit(&self) -> usize {
-        outgoing::header_limit(self.publishing.frame_max().unwrap_or(USUAL_FRAME_MAX))
-    }
-
-    /// The copy first, then the acknowledgement.
-    pub(super) async fn delay(
-        &self,
-        delivery: &Delivery,
-        delay: &Delay,
-    ) -> Result<(), RabbitMqError> {
-        let Some(held) = self.registry.get(&delivery.receipt) else {
-            return Ok(());
-        };
-        let hop = octave::hop(delay.after, self.options.octaves);
-        let copy = outgoing::delayed(
-            delivery,
-            &held.original,
-            delay,
-            hop,
-            Timestamp::now().saturating_add(delay.after),
-            &self.names,
-            self.header_limit(),
-        );
-        self.publisher.publish(Kind::Delay, &copy).await?;
-        self.ack(&delivery.receipt).await
-    }
-
-    async fn dead_letter(
-        &self,
-        delivery: &Delivery,
-        reason: &DeadLetterReason,
-    ) -> Result<(), RabbitMqError> {
-        let Some(held) = self.registry.get(&delivery.receipt) else {
-            return Ok(());
-        };
-        let letter = outgoing::dead_letter(
-            delivery,
-            &held.original,
-            reason,
-            Timestamp::now(),
-            &self.names,
-            self.header_limit(),
-        );
-        match self.publisher.publish(Kind::DeadLetter, &letter).await {
-            Ok(()) => {}
-            // The broker's limit was lowered, or it was upgraded to one with a lower limit, after it took the message.
-            Err(error)
-                if error.reply_code() == Some(PRECONDITION_FAILED)
-                    && letter.body.len() > MAX_EVENT_BYTES =>
-            {
-                warn!(
-                    bytes = letter.body.len(),
-                    "RabbitMQ takes no message as large as one that it delivered; its dead letter is kept without a body"
-                );
-                let letter = outgoing::without_body(letter);
-                self.publisher.publish(Kind::DeadLetter, &letter).await?;
-            }
-            Err(error) => return Err(error),
-        }
-        self.ack(&delivery.receipt).await
-    }
-
-    async fn ack(&self, receipt: &Receipt) -> Result<(), RabbitMqError> {
-        let Some(held) = self.registry.take(receipt) else {
-            return Ok(());
-        };
-        // Handed to the connection at once; where that ends before it is written, the message is delivered again, as
-        // after any acknowledgement that got lost.
-        timeout(ACK_WITHIN, held.acker.ack(BasicAckOptions::default()))
-            .await
-            .ok();
-        Ok(())
-    }
-
-    /// A channel of its own, for a question that may end it.
-    async fn passive_declare(&self, link: &Link, queue: Queue) -> Result<u32, RabbitMqError> {
-        let name = self.names.queue(queue);
-        let ask = async {
-            let channel = link.connection().await?.create_channel().await?;
-            let options = QueueDeclareOptions {
-                passive: true,
-                ..QueueDeclareOptions::default()
-            };
-            let declared = channel
-                .queue_declare(name.as_str().into(), options, FieldTable::default())
-                .await?;
-            Ok(declared.consumer_count())
-        };
-        let answer = timeout(ANSWER_WITHIN, ask)
-            .await
-            .unwrap_or(Err(RabbitMqError::Timeout {
-                within: ANSWER_WITHIN,
-            }));
-        answer.map_err(|error| match error.reply_code() {
-            Some(NOT_FOUND) => RabbitMqError::Topology {
-                drift: format!("the queue `{name}` is missing"),
-            },
-            _ => error,
-        })
-    }
 }
 
 #[async_trait]

@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::{
-    RabbitMqError, broker::Inner, error::unavailable, incoming::Incoming, metrics, registry::Held,
+    RabbitMqError, error::unavailable, incoming::Incoming, inner::Inner, metrics, registry::Held,
 };
 
 const READ: &str = "read a queue";
@@ -204,7 +204,7 @@ impl Incarnation {
                 "a consumer was not cancelled; its channel has ended"
             ),
             Err(_elapsed) => {
-                warn!("a consumer was not cancelled in time; it ends with its channel")
+                warn!("a consumer was not cancelled in time; it ends with its channel");
             }
         }
         let back = BasicNackOptions {

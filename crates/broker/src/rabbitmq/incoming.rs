@@ -19,6 +19,8 @@ pub(super) struct Original {
     pub(super) properties: BasicProperties,
     /// The key it was first published with.
     pub(super) routing_key: String,
+    /// Who published it, where the broker vouches for that.
+    pub(super) user_id: Option<String>,
 }
 
 /// A message that was read.
@@ -69,6 +71,11 @@ impl Incoming {
             due_at: stamp.due_at,
             left: stamp.left,
             original: Original {
+                user_id: properties
+                    .user_id()
+                    .as_ref()
+                    .map(ShortString::to_string)
+                    .or(stamp.user_id),
                 properties,
                 routing_key,
             },

@@ -2,15 +2,15 @@
 //!
 //! What it keeps true, beside the port's promises:
 //!
-//! - **Two connections** ([`link`]): one only consumes, one only publishes. A broker that is short of memory or disk
+//! - **Two connections** (`link.rs`): one only consumes, one only publishes. A broker that is short of memory or disk
 //!   stops reading from who publishes; acknowledgements go on, for they free what it is short of.
-//! - **Published means confirmed and not returned** ([`publisher`]). Each publish has a deadline; past it the message may
+//! - **Published means confirmed and not returned** (`publisher.rs`). Each publish has a deadline; past it the message may
 //!   or may not be there, and the caller is told so.
-//! - **What cannot publish does not claim** ([`consumer`]): while the publishing connection is blocked or away, no
+//! - **What cannot publish does not claim** (`consumer.rs`): while the publishing connection is blocked or away, no
 //!   delivery is handed out, since its outcome could not be told.
-//! - **What we count travels with the message** ([`stamp`]): attempt, history, time of acceptance, in headers of our own.
+//! - **What we count travels with the message** (`stamp.rs`): attempt, history, time of acceptance, in headers of our own.
 //!   The broker's own counts differ between versions, and none of them means an attempt.
-//! - **One hop per delay** ([`octave`]): queues whose messages wait at most 1 s, 2 s, 4 s … so that a message waits behind
+//! - **One hop per delay** (`octave.rs`): queues whose messages wait at most 1 s, 2 s, 4 s … so that a message waits behind
 //!   none that waits much longer.
 //!
 //! lapin's own recovery is not used. It redials one address, and replays consumers whose deliveries the engine still
@@ -25,6 +25,7 @@ mod consumer;
 mod dead_letters;
 mod error;
 mod incoming;
+mod inner;
 mod link;
 pub mod metrics;
 mod octave;
@@ -36,6 +37,7 @@ mod publisher;
 mod registry;
 mod stamp;
 mod subscription;
+mod supervisor;
 mod table;
 pub mod topology;
 mod url;

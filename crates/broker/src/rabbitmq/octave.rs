@@ -40,7 +40,7 @@ pub(super) fn hop(after: Duration, octaves: NonZeroU8) -> Hop {
     Hop {
         octave_s,
         ttl_ms: u64::try_from(ttl_ms).unwrap_or(u64::MAX),
-        left: after - here,
+        left: after.saturating_sub(here),
     }
 }
 

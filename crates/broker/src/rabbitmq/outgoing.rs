@@ -183,8 +183,8 @@ fn stamped(delivery: &Delivery, original: &Original, header_limit: usize) -> She
     if delivery.redelivered {
         sheet.put(stamp::REDELIVERED, AMQPValue::Boolean(true));
     }
-    if let Some(user) = original.properties.user_id() {
-        sheet.put_text(stamp::USER_ID, user.as_str());
+    if let Some(user) = &original.user_id {
+        sheet.put_text(stamp::USER_ID, user);
     }
     sheet
 }

@@ -92,6 +92,7 @@ pub(super) struct Stamp {
     pub(super) redelivered: bool,
     pub(super) due_at: Option<Timestamp>,
     pub(super) left: Duration,
+    pub(super) user_id: Option<String>,
 }
 
 impl Stamp {
@@ -119,6 +120,7 @@ impl Stamp {
             routing_key: text(ROUTING_KEY),
             redelivered: header(REDELIVERED) == Some(foreshow_contract::HeaderValue::Boolean(true)),
             due_at: number(DUE_AT).map(Timestamp::from_micros),
+            user_id: text(USER_ID),
             left: number(DELAY_LEFT)
                 .and_then(|left| u64::try_from(left).ok())
                 .map(Duration::from_millis)

@@ -22,7 +22,7 @@ use lapin::{
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::{RabbitMqError, broker::Inner, error::unavailable, table};
+use super::{RabbitMqError, error::unavailable, inner::Inner, table};
 
 const READ: &str = "read results";
 

@@ -1,4 +1,4 @@
-//! The contract of the port [`Broker`](foreshow_engine::Broker), as claims that every adapter meets.
+//! The contract of the port [`Broker`], as claims that every adapter meets.
 //!
 //! A claim knows the port alone, and says no more than the port promises: brokers differ in how exactly a delay is kept
 //! and in which order delays of different length come back, so nothing here depends on either. What an adapter promises

@@ -24,7 +24,11 @@ pub(in crate::rabbitmq) async fn apply(
     connection: &Connection,
     topology: &Topology,
 ) -> Result<(), RabbitMqError> {
-    let channel = connection.create_channel().await?;
+    let channel = timeout(ANSWER_WITHIN, connection.create_channel())
+        .await
+        .map_err(|_elapsed| RabbitMqError::Timeout {
+            within: ANSWER_WITHIN,
+        })??;
     for exchange in &topology.exchanges {
         declared(
             "exchange",

@@ -145,12 +145,17 @@ impl Checking<'_> {
         shape: Shape<'_>,
         passive: bool,
     ) -> Result<Option<(u16, String)>, RabbitMqError> {
-        let channel = match self.channel.take() {
-            Some(channel) => channel,
-            None => self.connection.create_channel().await?,
+        let reusable = self.channel.take();
+        let asking = async {
+            let channel = match reusable {
+                Some(channel) => channel,
+                None => self.connection.create_channel().await?,
+            };
+            shape.declare(&channel, passive).await?;
+            Ok::<_, lapin::Error>(channel)
         };
-        match timeout(ANSWER_WITHIN, shape.declare(&channel, passive)).await {
-            Ok(Ok(())) => {
+        match timeout(ANSWER_WITHIN, asking).await {
+            Ok(Ok(channel)) => {
                 self.channel = Some(channel);
                 Ok(None)
             }

@@ -1,8 +1,8 @@
 //! The same as RabbitMQ's own definitions file, with users who may do no more than they need.
 //!
 //! The users have no password, so nobody can log in as one of them until an operator sets it
-//! (`rabbitmqctl change_password`). Importing again does not bring an old password back, but takes a new one away: set
-//! passwords after each import.
+//! (`rabbitmqctl change_password`). Importing again takes the passwords away (seen on 3.10, with an empty hash as with
+//! none): set them after each import.
 
 use serde_json::{Value, json};
 
