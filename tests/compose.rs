@@ -7,11 +7,8 @@ use std::{
     process::Command,
 };
 
-use foreshow_broker::rabbitmq::{AmqpUrl, RabbitMqBroker, RabbitMqOptions};
-use foreshow_contract::{ResultBody, encode_binary, event_routing_key};
-use foreshow_engine::{Broker, Message, ResultFilter};
 use foreshow_servers::{RabbitMq, Redis, RedisOptions};
-use foreshow_tests::{Foreshow, Ground, Up, fetch, key, update};
+use foreshow_tests::{Client, Foreshow, Ground, Up, fetch, write};
 
 /// The secrets that the script makes, by name.
 fn secrets() -> BTreeMap<String, String> {
@@ -127,51 +124,22 @@ async fn the_users_of_the_fleet_may_do_all_that_their_roles_need() {
     let worker = role("worker", &["worker", "--admin", "127.0.0.1:0"]);
     let worker = Up::start(worker).told_where("A worker runs").await;
 
-    let connect = |user: &str| {
-        let urls = AmqpUrl::parse_list(&amqp(user)).expect("an AMQP URL");
-        // As the roles: what is there was declared by somebody who may.
-        let options = RabbitMqOptions {
-            declare: false,
-            ..RabbitMqOptions::new(urls)
-        };
-        RabbitMqBroker::start(options).expect("sound options")
-    };
-    let (upstream, consumer) = (connect("upstream"), connect("consumer"));
-    let mut results = consumer
-        .subscribe(ResultFilter::default())
-        .await
-        .expect("results");
-    let event = update(&key("acme", "ctx-1"), 1, "<h1>composed</h1>");
-    let binary = encode_binary(&event);
-    let message = Message {
-        routing_key: event_routing_key(event.event.kind(), &event.event.key().tenant),
-        content_type: Some(binary.content_type),
-        message_type: None,
-        headers: binary
-            .headers
-            .into_iter()
-            .map(|(name, value)| (name, value.into()))
-            .collect(),
-        body: binary.body.into(),
-    };
-    upstream
-        .publish_event(message)
-        .await
-        .expect("it may publish");
-    let end = loop {
-        let next = tokio::time::timeout(std::time::Duration::from_mins(1), results.next());
-        let result = next
-            .await
-            .unwrap_or_else(|_| panic!("no result:\n{}", worker.said()));
-        let result = result.expect("results can be read");
-        if result.is_end() {
-            break result;
-        }
-    };
-    let ResultBody::Ready(ready) = end.body else {
-        panic!("not ready: {end:?}");
-    };
-    assert_eq!(fetch(&ready.url).await.text(), "<h1>composed</h1>");
+    write(foreshow.folder(), "page.html", "<h1>composed</h1>");
+    let page = foreshow.folder().join("page.html");
+    let client = Client::Python;
+    let listener = client.listen(&amqp("consumer"), "acme", "ctx-1").await;
+    client
+        .publish(&amqp("upstream"), "acme", "ctx-1", 1, &page)
+        .await;
+    let end = listener.end().await;
+    assert_eq!(
+        end["type"],
+        "dev.foreshow.preview.ready.v1",
+        "{end}\n{}",
+        worker.said()
+    );
+    let shown = fetch(end["data"]["url"].as_str().expect("a URL")).await;
+    assert_eq!(shown.text(), "<h1>composed</h1>");
     let checked = foreshow
         .run([
             "healthcheck",

@@ -2,12 +2,14 @@
 //!
 //! Each story has a folder of its own, port 0, and ends the processes that it started, by their id.
 
+mod clients;
 mod dir;
 mod ground;
 mod http;
 mod process;
 mod upstream;
 
+pub use clients::{Client, Listener};
 pub use dir::{site, write};
 pub use ground::{Ground, PrivateServers};
 pub use http::{Answer, fetch, fetch_with};

@@ -115,7 +115,7 @@ mod tests {
         let mut stop = Stop::listen().unwrap();
         let mut command = std::process::Command::new("sh");
         // Tells us to end, and would run on.
-        command.args(["-c", "kill -TERM $PPID; sleep 600"]);
+        command.args(["-c", "kill -TERM $PPID; exec sleep 600"]);
         let stopped = stop.run(command).await.unwrap().unwrap_err();
         assert_eq!(stopped, Stopped::Terminate);
         assert_eq!(stopped.exit_code(), 143);

@@ -44,12 +44,12 @@ impl Test {
     async fn run_until_stopped(self, stop: &mut Stop) -> Result<Result<ExitStatus, Stopped>> {
         let mut servers = tokio::spawn(Servers::temporary());
         let clients = tokio::task::spawn_blocking(interop::prepare);
-        // Both: what is only built by the runner would keep the servers waiting.
-        for build in [vec!["build", "--package", "foreshow"], building()] {
-            match stop.run(command(build)).await? {
-                Ok(status) if status.success() => {}
-                ended => return Ok(ended),
-            }
+        match stop
+            .run(command(["build", "--package", "foreshow"]))
+            .await?
+        {
+            Ok(status) if status.success() => {}
+            ended => return Ok(ended),
         }
         let servers = match stop.or(&mut servers).await {
             Ok(servers) => servers?.context("cannot start the servers that the tests need")?,
@@ -63,13 +63,21 @@ impl Test {
             Err(stopped) => return Ok(Err(stopped)),
         };
         let mut tests = command(runner());
+        if !self.names_packages() {
+            tests.arg("--workspace");
+        }
         tests
-            .args(["--workspace"])
             .args(self.arguments)
             .env("TESTED_FORESHOW", target_dir().join("debug/foreshow"))
             .envs(servers.variables())
             .envs(clients);
         stop.run(tests).await
+    }
+
+    /// Whether the arguments say which packages to test: of `--workspace` and `--package` cargo takes the former.
+    fn names_packages(&self) -> bool {
+        let mut arguments = self.arguments.iter().take_while(|word| *word != "--");
+        arguments.any(|word| word.starts_with("-p") || word.starts_with("--package"))
     }
 }
 
@@ -79,10 +87,6 @@ fn runner() -> &'static [&'static str] {
     } else {
         &["test"]
     }
-}
-
-fn building() -> Vec<&'static str> {
-    [runner(), &["--workspace", "--no-run"]].concat()
 }
 
 fn exit_code(status: ExitStatus) -> ExitCode {
@@ -106,6 +110,7 @@ pub(crate) fn check() -> Result<ExitCode> {
 
 /// Runs the benchmarks against the release binary.
 pub(crate) fn bench() -> Result<ExitCode> {
+    install::servers()?;
     run(&mut command([
         "build",
         "--release",
@@ -116,4 +121,19 @@ pub(crate) fn bench() -> Result<ExitCode> {
     bench.env("TESTED_FORESHOW", target_dir().join("release/foreshow"));
     run(&mut bench)?;
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_are_named_before_the_two_dashes_only() {
+        let names = |words: &[&str]| {
+            let arguments = words.iter().map(|word| (*word).to_owned()).collect();
+            Test { arguments }.names_packages()
+        };
+        assert!(names(&["-p", "xtask"]) && names(&["--package=xtask"]) && names(&["-pxtask"]));
+        assert!(!names(&[]) && !names(&["crash"]) && !names(&["--", "-p"]));
+    }
 }

@@ -99,9 +99,16 @@ impl Layout {
         Ok(command)
     }
 
-    pub(super) fn ctl(&self) -> Command {
-        let mut command = Command::new(&self.programs.ctl);
+    /// A command of the caller's that finds `rabbitmqctl`, the real one, first.
+    pub(super) fn command(&self, program: &str) -> Command {
+        let folder = self.programs.ctl.parent().into_iter().map(Path::to_owned);
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders = env::join_paths(folder.chain(env::split_paths(&path)));
+        let mut command = Command::new(program);
         self.settle(&mut command);
+        if let Ok(folders) = folders {
+            command.env("PATH", folders);
+        }
         command
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The node keeps its ports and files over [`RabbitMq::kill`] and [`RabbitMq::restart`], so that a client finds the same
 //! broker again. Management's HTTP API is on, and its collection of figures off: a node that serves hundreds of vhosts
-//! would be busy with those. A count that must be exact is asked for by AMQP ([`Vhost::depth`]).
+//! would be busy with those. A count that must be exact is asked for by AMQP (`Vhost::depth`, with the feature `amqp`).
 
 mod layout;
 mod management;
@@ -145,7 +145,7 @@ impl RabbitMq {
     /// # Errors
     /// Where it fails, with what it said.
     pub async fn ctl(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = tokio::process::Command::from(self.layout.ctl());
+        let mut command = tokio::process::Command::from(self.command("rabbitmqctl"));
         let command = command.args(arguments).kill_on_drop(true);
         let output: Output = timeout(Duration::from_mins(2), command.output())
             .await
@@ -158,6 +158,11 @@ impl RabbitMq {
             String::from_utf8_lossy(&output.stderr)
         );
         Ok(said)
+    }
+
+    /// A command for which `rabbitmqctl` is in the PATH and means this node.
+    pub fn command(&self, program: &str) -> std::process::Command {
+        self.layout.command(program)
     }
 
     /// The id of the broker's process.

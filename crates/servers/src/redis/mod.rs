@@ -1,6 +1,7 @@
 //! A private Redis server: its own port and files. It is up in 20 ms, so a test that wants one to itself may have it.
 
 mod cluster;
+mod options;
 mod resp;
 
 use std::{
@@ -15,6 +16,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::sleep;
 
 pub use cluster::RedisCluster;
+use options::Ports;
+pub use options::{RedisOptions, RedisTls};
 pub(crate) use resp::Connection;
 pub use resp::Reply;
 
@@ -22,37 +25,6 @@ use crate::{
     ASK_EVERY, Group, START_WITHIN, TRIES, find_redis, folder::Folder, ports::Port,
     rabbitmq::escaped, tail,
 };
-
-/// How a server differs from the plainest one: no password, nothing kept, as much memory as there is.
-#[derive(Clone, Debug, Default)]
-pub struct RedisOptions {
-    /// Keeps the data over [`Redis::kill`] and [`Redis::restart`], in an append-only file synced each second: what a
-    /// killed process had written survives, though not what a killed machine had.
-    pub appendonly: bool,
-    /// The default user's password.
-    pub password: Option<String>,
-    /// Users beside the default one, each a line of an ACL file: `user worker on >secret ~foreshow* +@all`.
-    pub users: Vec<String>,
-    /// Encrypted connections. [`Redis::url`] then begins with `rediss://`; the plain port stays for [`Redis::call`].
-    pub tls: Option<RedisTls>,
-    /// A node that can join a cluster. [`RedisCluster`] starts three and joins them.
-    pub cluster: bool,
-    /// How many bytes of data it takes before it refuses writes; it never evicts.
-    pub max_memory: Option<u64>,
-    /// More settings, as names and values of `redis.conf`.
-    pub settings: Vec<(String, String)>,
-}
-
-/// Files in PEM. The certificate must be good for the address 127.0.0.1.
-#[derive(Clone, Debug)]
-pub struct RedisTls {
-    /// The server's certificate.
-    pub certificate: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
-    /// The authority's certificate. Clients need none of their own.
-    pub authority: PathBuf,
-}
 
 /// A running (or killed, or stopped) server. Dropping it ends it.
 #[derive(Debug)]
@@ -280,56 +252,12 @@ impl Redis {
     }
 
     fn configure(&self) -> Result<()> {
-        let options = &self.options;
-        let mut lines = vec![
-            "bind 127.0.0.1".to_owned(),
-            format!("port {}", self.port.number()),
-            format!("dir {}", quoted(&self.dir)),
-            "daemonize no".to_owned(),
-            "save \"\"".to_owned(),
-            format!("appendonly {}", yes_no(options.appendonly)),
-            "maxmemory-policy noeviction".to_owned(),
-            // DEBUG SLEEP and the like, from this machine.
-            "enable-debug-command local".to_owned(),
-        ];
-        if options.users.is_empty() {
-            let password = options.password.as_deref();
-            lines.extend(password.map(|word| format!("requirepass {word}")));
-        } else {
-            // With an ACL file the default user is what the file says, too.
-            let word = options.password.as_deref();
-            let word = word.map_or_else(|| "nopass".to_owned(), |word| format!(">{word}"));
-            let mut users = vec![format!("user default on {word} ~* &* +@all")];
-            users.extend(options.users.iter().cloned());
-            self.write("users.acl", &users)?;
-            lines.push(format!("aclfile {}", quoted(&self.dir.join("users.acl"))));
-        }
-        if let Some(tls) = &options.tls {
-            lines.extend([
-                format!("tls-port {}", self.tls_port.number()),
-                format!("tls-cert-file {}", quoted(&tls.certificate)),
-                format!("tls-key-file {}", quoted(&tls.key)),
-                format!("tls-ca-cert-file {}", quoted(&tls.authority)),
-                "tls-auth-clients no".to_owned(),
-            ]);
-        }
-        if options.cluster {
-            lines.extend([
-                "cluster-enabled yes".to_owned(),
-                format!("cluster-port {}", self.bus_port.number()),
-                "cluster-announce-ip 127.0.0.1".to_owned(),
-            ]);
-        }
-        lines.extend(options.max_memory.map(|bytes| format!("maxmemory {bytes}")));
-        let more = options.settings.iter();
-        lines.extend(more.map(|(name, value)| format!("{name} {value}")));
-        self.write("redis.conf", &lines)
-    }
-
-    fn write(&self, name: &str, lines: &[String]) -> Result<()> {
-        let file = self.dir.join(name);
-        fs::write(&file, lines.join("\n") + "\n")
-            .with_context(|| format!("cannot write {}", file.display()))
+        let ports = Ports {
+            plain: self.port.number(),
+            tls: self.tls_port.number(),
+            bus: self.bus_port.number(),
+        };
+        self.options.write(&self.dir, ports)
     }
 
     fn said(&self) -> String {
@@ -350,13 +278,4 @@ impl Drop for Redis {
         self.server.as_mut().map(Child::wait);
         drop(self.folder.take());
     }
-}
-
-fn yes_no(answer: bool) -> &'static str {
-    if answer { "yes" } else { "no" }
-}
-
-/// A path as a value in `redis.conf`, where blanks part values.
-fn quoted(path: &Path) -> String {
-    format!("{:?}", path.display().to_string())
 }
