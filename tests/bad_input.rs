@@ -1,4 +1,8 @@
 //! Whatever comes in: a named code or a message that says what, where and how to mend it. The queue flows on.
+#![expect(
+    clippy::unwrap_used,
+    reason = "stories are tests, told from two places"
+)]
 
 use std::process::Output;
 

@@ -1,4 +1,8 @@
 //! From a folder to a live preview and back, on the built binary.
+#![expect(
+    clippy::unwrap_used,
+    reason = "stories are tests, told from two places"
+)]
 
 use foreshow_tests::{Foreshow, Up, eventually, fetch, fetch_with, site, write};
 use tokio::process::Command;

@@ -1,4 +1,8 @@
 //! Many events in any order: each ends once, the newest is live.
+#![expect(
+    clippy::unwrap_used,
+    reason = "stories are tests, told from two places"
+)]
 
 use std::collections::BTreeMap;
 

@@ -88,7 +88,7 @@ impl Doctor {
                 |file| file.display().to_string(),
             ),
         )];
-        let dir = data_folder(&loaded, &mut findings)?;
+        let dir = data_folder(&loaded, &mut findings);
         // Where nothing was ever published there is nothing to open, and a doctor makes nothing.
         match Backends::open(&loaded.config, dir.as_ref()).await {
             Ok(backends) => {
@@ -136,7 +136,7 @@ fn report(global: &Global, findings: &[Finding]) -> Result<Exit, Failure> {
     Ok(if is_sick { Exit::Failed } else { Exit::Done })
 }
 
-fn data_folder(loaded: &Loaded, findings: &mut Vec<Finding>) -> Result<Option<DataDir>, Failure> {
+fn data_folder(loaded: &Loaded, findings: &mut Vec<Finding>) -> Option<DataDir> {
     let path = loaded.data_dir();
     let shown = path.display().to_string();
     let is_embedded = [Role::Broker, Role::Store]
@@ -147,7 +147,7 @@ fn data_folder(loaded: &Loaded, findings: &mut Vec<Finding>) -> Result<Option<Da
             "data folder",
             format!("{shown} is not there; a client needs none"),
         ));
-        return Ok(None);
+        return None;
     }
     match DataDir::prepare(path) {
         Ok(dir) => {
@@ -155,7 +155,7 @@ fn data_folder(loaded: &Loaded, findings: &mut Vec<Finding>) -> Result<Option<Da
                 "data folder",
                 format!("{shown} can be written"),
             ));
-            Ok(Some(dir))
+            Some(dir)
         }
         Err(failure) => {
             findings.push(Finding::sick(
@@ -163,7 +163,7 @@ fn data_folder(loaded: &Loaded, findings: &mut Vec<Finding>) -> Result<Option<Da
                 failure.to_string().replace('\n', ";"),
                 "see above",
             ));
-            Ok(None)
+            None
         }
     }
 }

@@ -1,5 +1,5 @@
 use std::future::Future;
-use std::io::BufWriter;
+use std::io::{BufWriter, IntoInnerError};
 
 use anyhow::Context as _;
 use foreshow_bundle::{BundleError, Collected, Packed};
@@ -206,7 +206,7 @@ async fn pack(collected: &Collected) -> Result<(Packed, NamedTempFile), Failure>
         })?;
         let file = out
             .into_inner()
-            .map_err(|error| error.into_error())
+            .map_err(IntoInnerError::into_error)
             .context("cannot write a temporary file")
             .or_fail(Exit::Environment)?;
         Ok((packed, file))
