@@ -237,7 +237,7 @@ fn a_secret_in_the_environment_beats_one_in_the_file() {
 #[test]
 fn a_problem_with_a_flag_names_the_flag() {
     let problems = given()
-        .flag("broker", "--broker", "amqp://guest:s3cret@host")
+        .flag("broker", "--broker", "kafka://guest:s3cret@host")
         .problems();
     let [problem] = problems.as_slice() else {
         panic!("{problems:?}")
@@ -247,7 +247,7 @@ fn a_problem_with_a_flag_names_the_flag() {
         "{problem}"
     );
     assert!(
-        problem.contains("`amqp:`")
+        problem.contains("`kafka:`")
             && problem.contains("sqlite:PATH")
             && !problem.contains("s3cret"),
         "{problem}"
