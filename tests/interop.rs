@@ -54,3 +54,22 @@ async fn a_refused_event_is_told_in_both_languages() {
     assert_eq!(heard["data"]["contextId"], "ctx-1");
     foreshow.close().await;
 }
+
+#[test]
+fn the_readme_shows_these_very_files() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let read = |path: &str| {
+        let path = root.join(path);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    let readme = read("README.md");
+    for file in [
+        "python/publish_update.py",
+        "python/wait_for_result.py",
+        "node/publish_update.mjs",
+        "node/wait_for_result.mjs",
+    ] {
+        let shown = readme.contains(&read(&format!("tests/interop/{file}")));
+        assert!(shown, "README.md shows another {file}: copy the file there");
+    }
+}

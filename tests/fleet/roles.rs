@@ -90,3 +90,44 @@ async fn a_large_directory_travels_through_the_gateway() {
     assert_eq!(fetch(url).await.text(), "<h1>large</h1>");
     foreshow.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_the_other_is_refused_unless_it_is_meant() {
+    let foreshow = Foreshow::fleet().await;
+    for (forgotten, arguments) in [
+        ("FORESHOW_STORE", &["worker"][..]),
+        ("FORESHOW_BROKER", &["publish", "site", "--context", "c"]),
+    ] {
+        write(&foreshow.folder().join("site"), "index.html", "x");
+        let mut command = foreshow.command(arguments);
+        command.env_remove(forgotten);
+        let refused = command.output().await.expect("it runs");
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(said.contains(forgotten), "{said}");
+    }
+    foreshow.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_another_installation_key_is_refused() {
+    let foreshow = Foreshow::fleet().await;
+    let _up = foreshow.up().await;
+    write(&foreshow.folder().join("site"), "index.html", "x");
+    for arguments in [
+        &["worker"][..],
+        &["gateway", "--listen", "127.0.0.1:0"],
+        &["publish", "site", "--context", "c"],
+        &["doctor"],
+    ] {
+        let mut command = foreshow.command(arguments);
+        command.env("FORESHOW_INSTALLATION_KEY", "ab".repeat(32));
+        let refused = command.output().await.expect("it runs");
+        assert!(!refused.status.success(), "{arguments:?}: {refused:?}");
+        let (out, error) = (refused.stdout, refused.stderr);
+        let said = String::from_utf8_lossy(&[out, error].concat()).into_owned();
+        assert!(said.contains("another"), "{arguments:?}: {said}");
+        assert!(said.contains("installation_key"), "{arguments:?}: {said}");
+    }
+    foreshow.close().await;
+}

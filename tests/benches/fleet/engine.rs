@@ -3,21 +3,20 @@
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use foreshow_broker::rabbitmq::{AmqpUrl, RabbitMqBroker, RabbitMqOptions};
 use foreshow_contract::{IncomingEvent, InstallationKey};
 use foreshow_engine::{
-    Broker, Clock, Engine, EngineOptions, EngineParts, ResultFilter, Worker,
-    testing::{FakeBuild, FakeProvider, NoBundles},
+    Broker, Clock, Engine, EngineOptions, EngineParts, ResultFilter, Worker, testing::NoBundles,
 };
 use foreshow_servers::redis::Reply;
 use foreshow_store::redis::{RedisOptions, RedisStore, RedisUrl};
 use foreshow_tests::{PrivateServers, Publisher, key, update};
 use tokio_util::sync::CancellationToken;
 
-use crate::{AT_ONCE, MESSAGES, rate};
+use crate::{AT_ONCE, MESSAGES, provider::Costless, rate};
 
 /// What a race of the engine showed.
 pub(crate) struct Figures {
@@ -71,10 +70,7 @@ async fn race(servers: &PrivateServers, events: Vec<IncomingEvent>) -> Figures {
     let engine = Engine::new(EngineParts {
         broker: Arc::clone(&broker),
         store: Arc::new(store),
-        providers: vec![Arc::new(FakeProvider::new(
-            "fake",
-            FakeBuild::Ready(Duration::ZERO),
-        ))],
+        providers: vec![Arc::new(Costless::new())],
         bundles: Arc::new(NoBundles),
         clock: Arc::new(WallClock),
         installation: InstallationKey::try_from_slice(&[7; 32]).expect("32 bytes are a key"),

@@ -7,6 +7,7 @@
 mod engine;
 mod loops;
 mod processes;
+mod provider;
 
 use std::time::{Duration, Instant};
 

@@ -78,12 +78,22 @@ impl RabbitMqBroker {
             operation: CONNECT,
             source: Box::new(error),
         })?;
-        let (consuming, publishing) = tokio::join!(
-            broker.inner.consuming.opened(),
-            broker.inner.publishing.opened()
-        );
-        consuming.and(publishing).map_err(unavailable(CONNECT))?;
+        broker.opened().await?;
         Ok(broker)
+    }
+
+    /// Waits until it has connected, or has tried every address once in vain.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`] with what the last address said.
+    pub async fn opened(&self) -> Result<(), BrokerError> {
+        let (consuming, publishing) = tokio::join!(
+            self.inner.consuming.opened(),
+            self.inner.publishing.opened()
+        );
+        consuming
+            .and(publishing)
+            .map_err(unavailable("be connected to"))
     }
 
     /// Whether the broker takes no messages for now, because it is short of memory or disk.

@@ -104,25 +104,37 @@ async fn a_delivery_that_is_held_too_long_ends_its_consumer_and_comes_again() {
         "{}",
         chain(&ended)
     );
+    // The next channel has time again.
+    node.ctl(&[
+        "eval",
+        "application:set_env(rabbit, consumer_timeout, 1800000).",
+    ])
+    .await
+    .unwrap();
     let again = next(&mut deliveries).await;
     assert_eq!((text(&again), again.redelivered), ("long", true));
     assert_eq!(again.attempt, count(1), "waiting is no attempt");
     // Too late for the first receipt, and in time for the second.
     broker.ack(&held.receipt).await.unwrap();
     broker.ack(&again.receipt).await.unwrap();
+    broker.close().await;
+}
 
-    // A message that the broker took and would not take again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_the_broker_took_and_would_not_take_again_is_kept_without_its_body() {
+    let node = RabbitMq::temporary().await.unwrap();
+    let broker = RabbitMqBroker::connect(options(&node.amqp_url("/")))
+        .await
+        .unwrap();
+    broker.apply_topology().await.unwrap();
     let client = Client::connect(&node.amqp_url("/")).await;
     let body = vec![b'x'; 20 * 1024 * 1024];
-    for key in ["context.updated.acme", "context.ended.acme"] {
-        client
-            .publish("foreshow.events", key, BasicProperties::default(), &body)
-            .await;
-    }
+    let properties = BasicProperties::default();
+    let published = client.publish("foreshow.events", "context.ended.acme", properties, &body);
+    soon(published).await;
     node.ctl(&[
         "eval",
-        "application:set_env(rabbit, max_message_size, 16777216), \
-         application:set_env(rabbit, consumer_timeout, 1800000).",
+        "application:set_env(rabbit, max_message_size, 16777216).",
     ])
     .await
     .unwrap();

@@ -89,7 +89,22 @@ impl Doctor {
             ),
         )];
         let dir = data_folder(&loaded, &mut findings);
-        // Where nothing was ever published there is nothing to open, and a doctor makes nothing.
+        if let Err(failure) = fleet::check_pair(&loaded) {
+            let said = failure.to_string().replace('\n', ";");
+            findings.push(Finding::sick(
+                "broker and store",
+                said,
+                "name both, or neither",
+            ));
+        }
+        let is_embedded = [Role::Broker, Role::Store]
+            .map(|role| backend(&loaded.config, role))
+            .iter()
+            .any(|backend| matches!(backend, Ok(Backend::Sqlite { .. })));
+        if is_embedded && dir.is_none() {
+            // Nothing was ever published here, and a doctor makes nothing.
+            return report(global, &findings);
+        }
         match Backends::open(&loaded.config, dir.as_ref()).await {
             Ok(backends) => {
                 broker(&loaded, &backends, &mut findings).await?;
@@ -142,11 +157,13 @@ fn data_folder(loaded: &Loaded, findings: &mut Vec<Finding>) -> Option<DataDir> 
     let is_embedded = [Role::Broker, Role::Store]
         .into_iter()
         .any(|role| matches!(backend(&loaded.config, role), Ok(Backend::Sqlite { .. })));
-    if !path.exists() && !is_embedded {
-        findings.push(Finding::well(
-            "data folder",
-            format!("{shown} is not there; a client needs none"),
-        ));
+    if !path.exists() {
+        let said = if is_embedded {
+            format!("{shown} is not there yet; `foreshow up` makes it, with everything in it")
+        } else {
+            format!("{shown} is not there; a client of a fleet needs none")
+        };
+        findings.push(Finding::well("data folder", said));
         return None;
     }
     match DataDir::prepare(path) {
@@ -175,20 +192,23 @@ async fn broker(
 ) -> Result<(), Failure> {
     let shown = redacted(&loaded.config.broker);
     if let Some(rabbitmq) = &backends.servers.rabbitmq {
-        match within(rabbitmq.check_topology()).await {
+        let checked = async {
+            rabbitmq.opened().await?;
+            rabbitmq.check_topology().await
+        };
+        match within(checked).await {
             Ok(drift) if drift.is_empty() => {
                 findings.push(Finding::well("broker", shown.clone()));
-                findings.push(Finding::well("topology", "as it should be"));
+                findings.push(Finding::well(
+                    "topology",
+                    "exchanges and queues are as they should be",
+                ));
             }
             Ok(drift) => {
                 findings.push(Finding::well("broker", shown));
-                let mut told: Vec<_> = drift.iter().take(3).map(ToString::to_string).collect();
-                if drift.len() > told.len() {
-                    told.push(format!("and {} more", drift.len() - told.len()));
-                }
                 findings.push(Finding::sick(
                     "topology",
-                    told.join("; "),
+                    fleet::summary(&drift).unwrap_or_default(),
                     "what is missing is declared by `foreshow topology apply`, or by the first worker; what is different must \
                      be deleted first, once it is empty. `foreshow topology check` tells all",
                 ));
@@ -198,7 +218,7 @@ async fn broker(
                 findings.push(Finding::sick(
                     "broker",
                     format!("{shown}: {said}"),
-                    HELP_BROKER,
+                    fleet::HELP_BROKER,
                 ));
                 return Ok(());
             }
@@ -211,7 +231,7 @@ async fn broker(
             findings.push(Finding::sick(
                 "broker",
                 format!("{shown}: {said}"),
-                HELP_BROKER,
+                fleet::HELP_BROKER,
             ));
             return Ok(());
         }
@@ -224,15 +244,11 @@ async fn broker(
                 format!("nobody reads {}", queue.name()),
                 "start `foreshow worker`, or `foreshow up`",
             )),
-            Err(said) => findings.push(Finding::sick("workers", said, HELP_BROKER)),
+            Err(said) => findings.push(Finding::sick("workers", said, fleet::HELP_BROKER)),
         }
     }
     Ok(())
 }
-
-const HELP_BROKER: &str = "check that it runs, and `broker` (FORESHOW_BROKER): scheme, user, password, host, port and vhost";
-const HELP_STORE: &str =
-    "check that it runs, and `store` (FORESHOW_STORE): scheme, user, password, host and port";
 
 async fn store(
     loaded: &Loaded,
@@ -247,7 +263,7 @@ async fn store(
             findings.push(Finding::sick(
                 "store",
                 format!("{shown}: {said}"),
-                HELP_STORE,
+                fleet::HELP_STORE,
             ));
             return Ok(());
         }
@@ -289,14 +305,15 @@ async fn store(
         Some(_) | None => installation_key::configured(&loaded.config)?,
     };
     if let Some(key) = key {
-        findings.push(match fleet::is_installation(redis, &key).await {
-            Ok(true) => Finding::well("installation key", "the fleet's"),
-            Ok(false) => Finding::sick(
+        findings.push(match fleet::has_installation(redis, &key).await {
+            Ok(None) => Finding::well("installation key", "the first worker's will be the fleet's"),
+            Ok(Some(true)) => Finding::well("installation key", "the fleet's"),
+            Ok(Some(false)) => Finding::sick(
                 "installation key",
                 "another key than the fleet's",
                 fleet::HELP_INSTALLATION,
             ),
-            Err(error) => Finding::sick("installation key", chain(&error), HELP_STORE),
+            Err(error) => Finding::sick("installation key", chain(&error), fleet::HELP_STORE),
         });
     }
     Ok(())

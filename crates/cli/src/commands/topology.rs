@@ -29,6 +29,8 @@ impl Topology {
             return Ok(Exit::Done);
         };
         let broker = fleet::rabbitmq(&loaded.config, &urls)?;
+        let opened = broker.opened().await.or_fail(Exit::Environment);
+        opened.map_err(|failure| failure.help(fleet::HELP_BROKER))?;
         let exit = match self {
             Self::Apply => {
                 broker.apply_topology().await.or_fail(Exit::Environment)?;
@@ -45,7 +47,9 @@ impl Topology {
                 if global.json {
                     answer(&json!({ "ok": told.is_empty(), "drift": told }).to_string())?;
                 } else if told.is_empty() {
-                    answer("ok: everything is as it should be")?;
+                    answer(
+                        "ok: exchanges and queues are as they should be (bindings cannot be asked for; `topology apply` binds again)",
+                    )?;
                 } else {
                     answer(&told.join("\n"))?;
                     answer("What is missing is declared by `foreshow topology apply`.")?;

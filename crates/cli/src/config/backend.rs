@@ -62,7 +62,7 @@ pub(crate) enum BackendError {
 
 /// What to write instead.
 pub(crate) const SUPPORTED: &str = "as a broker, write sqlite:PATH or amqp://HOST (amqps:); as a store, sqlite:PATH, \
-                                    redis://HOST (rediss:) or redis+cluster://HOST,HOST; `sqlite:` alone is foreshow.db in the data folder";
+                                    redis://HOST, redis+cluster://HOST,HOST or redis+sentinel://HOST,HOST/MASTER (rediss: …); `sqlite:` alone is foreshow.db in the data folder";
 
 impl Backend {
     /// The adapter that a URL names. A relative path is relative to the working folder.
@@ -97,7 +97,8 @@ impl Backend {
                 }
             }
             (
-                "redis" | "rediss" | "redis+cluster" | "rediss+cluster" | "redis+sentinel",
+                "redis" | "rediss" | "redis+cluster" | "rediss+cluster" | "redis+sentinel"
+                | "rediss+sentinel",
                 Role::Store,
             ) => Ok(Self::Redis {
                 url: url.trim().to_owned(),

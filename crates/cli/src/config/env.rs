@@ -6,6 +6,9 @@ use super::keys::{ENV_PREFIX, key_of_variable, variable};
 use super::layers::{Layers, Origin};
 use super::{FILE_VARIABLE, Problem};
 
+/// Begins the variables that name the servers of a test run.
+const TEST_PREFIX: &str = "FORESHOW_TEST_";
+
 /// Reads every variable of ours into the layers. An unknown one is an error: it would be a key that nobody heeds.
 pub(super) fn read(
     environment: &[(OsString, OsString)],
@@ -16,6 +19,8 @@ pub(super) fn read(
         .iter()
         .filter_map(|(name, value)| Some((name.to_str()?, value)))
         .filter(|(name, _)| name.starts_with(ENV_PREFIX) && *name != FILE_VARIABLE)
+        // Of a shell in which tests are run by hand; no key begins so.
+        .filter(|(name, _)| !name.starts_with(TEST_PREFIX))
         .collect();
     ours.sort_unstable();
     for (name, value) in ours {

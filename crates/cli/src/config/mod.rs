@@ -135,6 +135,12 @@ impl Sources {
 }
 
 impl Loaded {
+    /// Whether nobody gave the key a value.
+    pub(crate) fn is_default(&self, key: &str) -> bool {
+        let mut settings = self.layers.settings();
+        settings.any(|(name, setting)| name == key && setting.origin == layers::Origin::Default)
+    }
+
     /// The folder that `up` and its neighbours share.
     pub(crate) fn data_dir(&self) -> &Path {
         &self.config.data_dir

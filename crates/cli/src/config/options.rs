@@ -141,7 +141,8 @@ pub(crate) struct RabbitMqSettings {
     pub(crate) ca_file: Option<PathBuf>,
     /// How long connecting to one host may take, in milliseconds. Default 5,000.
     pub(crate) connect_timeout_ms: u64,
-    /// After how long without a word a connection counts as dead, in seconds. Default 20. Below 5, a busy host loses them.
+    /// How often each side says that it is alive, in seconds. Default 10. A connection that is silent for twice as long is
+    /// given up. Below 5, a busy host loses connections that are sound.
     pub(crate) heartbeat_seconds: u16,
     /// How long the broker may take to confirm, in milliseconds. Default 10,000. Then it is not known whether the message
     /// is there, and it is sent again.
@@ -169,7 +170,7 @@ impl Default for RabbitMqSettings {
             prefix: "foreshow".to_owned(),
             ca_file: None,
             connect_timeout_ms: 5_000,
-            heartbeat_seconds: 20,
+            heartbeat_seconds: 10,
             publish_timeout_ms: 10_000,
             publish_channels: NonZeroU16::new(16).unwrap_or(NonZeroU16::MIN),
             results: ResultMode::Binary,
@@ -181,7 +182,7 @@ impl Default for RabbitMqSettings {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct TopologyOptions {
-    /// Whether a role declares what is missing when it starts. Default true. Where its user may not, set it to false and
+    /// Whether a worker declares what is missing when it starts. Default true. Where its user may not, set it to false and
     /// run `foreshow topology apply` as one who may.
     pub(crate) declare: bool,
 }
@@ -202,8 +203,8 @@ pub(crate) struct RedisSettings {
     pub(crate) ca_file: Option<PathBuf>,
     /// How long connecting may take, in milliseconds. Default 2,000.
     pub(crate) connect_timeout_ms: u64,
-    /// How long an answer may take, in milliseconds. Default 2,000. Longer than `lease.margin_ms`, a lease could be lost
-    /// while its renewal is waited for.
+    /// How long an answer may take, in milliseconds. Default 2,000. It must not be above `lease.renew_every_ms`: a lease
+    /// could be lost while its renewal is waited for.
     pub(crate) response_timeout_ms: u64,
     /// How long the ends of events are remembered, in seconds. Default 2,592,000 (30 days). It must outlast the
     /// oldest event that may still be tried, or a late copy could end a second time.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use foreshow_engine::{Broker, Clock, Store, Vitals};
 use foreshow_gateway::{AdminServices, Health, ReadyCheck};
+use tokio_util::sync::CancellationToken;
 
 use super::Backends;
 use super::metrics::Rendered;
@@ -23,6 +24,7 @@ const CLOCKS_AGREE_WITHIN: Duration = Duration::from_secs(5);
 pub(super) fn services(
     backends: &Backends,
     vitals: Option<Vitals>,
+    joined: CancellationToken,
     roles: Roles,
     rendered: Rendered,
 ) -> AdminServices {
@@ -39,6 +41,7 @@ pub(super) fn services(
         health: Arc::new(health),
         ready: Arc::new(Readiness {
             broker: roles.works().then(|| Arc::clone(&backends.broker)),
+            joined,
             store: Arc::clone(&backends.store),
             clock: Arc::clone(&backends.clock),
         }),
@@ -48,6 +51,8 @@ pub(super) fn services(
 
 struct Readiness {
     broker: Option<Arc<dyn Broker>>,
+    /// Cancelled once the worker has found the topology and its fleet's key.
+    joined: CancellationToken,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
 }
@@ -64,7 +69,12 @@ impl ReadyCheck for Readiness {
         let (broker, store) = tokio::join!(broker, self.store.now());
         let mut checks = Vec::new();
         if let Some(broker) = broker {
+            let is_there = broker.is_ok();
             checks.push(("broker", broker));
+            if is_there && !self.joined.is_cancelled() {
+                let why = "the worker has not joined its fleet: its log says what it waits for";
+                checks.push(("worker", Err(why.to_owned())));
+            }
         }
         match store {
             Ok(now) => {

@@ -10,8 +10,8 @@ use foreshow_contract::{
 use foreshow_runner::PreviewOrigin;
 use tempfile::NamedTempFile;
 
-use super::Backends;
 use super::backends::backend;
+use super::{Backends, fleet};
 use crate::args::Global;
 use crate::config::{Backend, Loaded, Role, redacted};
 use crate::data_dir::{DataDir, gateway_addr};
@@ -60,6 +60,7 @@ impl Client {
     /// The same, with a configuration that was read before.
     pub(crate) async fn with(loaded: Loaded, global: &Global) -> Result<Self, Failure> {
         let config = &loaded.config;
+        fleet::check_pair(&loaded)?;
         let is_local = [Role::Broker, Role::Store]
             .map(|role| backend(config, role))
             .into_iter()
@@ -85,18 +86,19 @@ impl Client {
             },
             is_quiet: global.quiet,
         };
-        client
-            .backends
-            .broker
-            .ping()
-            .await
-            .or_fail(Exit::Environment)?;
-        client
-            .backends
-            .store
-            .now()
-            .await
-            .or_fail(Exit::Environment)?;
+        let backends = &client.backends;
+        if let Some(rabbitmq) = &backends.servers.rabbitmq {
+            // Every address has its turn.
+            let opened = rabbitmq.opened().await.or_fail(Exit::Environment);
+            opened.map_err(|failure| failure.help(fleet::HELP_BROKER))?;
+        }
+        let answered = backends.broker.ping().await.or_fail(Exit::Environment);
+        answered.map_err(|failure| failure.help(fleet::HELP_BROKER))?;
+        let answered = backends.store.now().await.or_fail(Exit::Environment);
+        answered.map_err(|failure| failure.help(fleet::HELP_STORE))?;
+        if let (Some(redis), Some(key)) = (&backends.servers.redis, &client.installation) {
+            fleet::ensure_installation(redis, key).await?;
+        }
         Ok(client)
     }
 

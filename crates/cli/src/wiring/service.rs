@@ -90,6 +90,7 @@ impl Service {
     /// Starts what the roles name. The ports come first: a busy one is found before anything is written.
     pub(crate) async fn start(loaded: &Loaded, roles: Roles) -> Result<Self, Failure> {
         let config = &loaded.config;
+        fleet::check_pair(loaded)?;
         let gateway = if roles.serves() {
             Some(bind(loaded).await?)
         } else {
@@ -104,6 +105,20 @@ impl Service {
         let dir = DataDir::prepare(loaded.data_dir())?;
         let installation = installation_key::load(config, &dir)?;
         let mut backends = Backends::open(config, Some(&dir)).await?;
+        if let (Roles::Gateway, Some(redis)) = (roles, &backends.servers.redis) {
+            // It changes nothing that depends on the key; where Redis is away, its workers will tell.
+            fleet::ensure_installation(redis, &installation).await?;
+        }
+        if roles == Roles::Worker
+            && backends.servers.redis.is_some()
+            && config.gateway.url.is_none()
+        {
+            info!(
+                "gateway.url is not set: bundles and the gateway are looked for in this data folder, {}, which the gateway must \
+                 share on this very machine",
+                loaded.data_dir().display()
+            );
+        }
         let clock = Arc::clone(&backends.clock);
         let previews = PreviewHost::open(&dir.previews(), clock.now())
             .await
@@ -161,14 +176,14 @@ impl Service {
             let served = gateway.serve(services, stop_servers.clone());
             servers.push(("gateway", tokio::spawn(noticed(served, &ended))));
         }
+        let joined = CancellationToken::new();
         let vitals = worker.as_ref().map(Engine::vitals).cloned();
         let admin_addr = admin.as_ref().map(BoundAdmin::local_addr);
         if let (Some(admin), Some(rendered)) = (admin, rendered) {
-            let services = admin::services(&backends, vitals, roles, rendered);
+            let services = admin::services(&backends, vitals, joined.clone(), roles, rendered);
             let served = admin.serve(services, stop_servers.clone());
             servers.push(("admin server", tokio::spawn(noticed(served, &ended))));
         }
-        let joined = CancellationToken::new();
         let has_joined = joined.clone();
         let worker = worker.map(|engine| {
             let (config, servers) = (config.clone(), backends.servers.clone());
@@ -188,7 +203,7 @@ impl Service {
                 () = tokio::time::sleep(JOINS_WITHIN) => {}
             }
         }
-        Ok(Self {
+        let service = Self {
             backends,
             url,
             admin: admin_addr,
@@ -200,7 +215,16 @@ impl Service {
             stop_servers,
             ended,
             _sweeper: sweeper,
-        })
+        };
+        if service.ended.is_cancelled() {
+            // It could not begin; stopping tells why.
+            service.stop().await?;
+            return Err(Failure::new(
+                Exit::Environment,
+                "a part ended before it began",
+            ));
+        }
+        Ok(service)
     }
 
     /// Returns when a part ended that nobody asked to; [`stop`](Self::stop) tells why.

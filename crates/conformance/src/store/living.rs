@@ -105,6 +105,32 @@ pub async fn a_touch_prolongs_and_never_shortens(adapter: &dyn Adapter) {
     );
 }
 
+pub async fn a_touch_never_lowers_the_deadline_of_a_live_place(adapter: &dyn Adapter) {
+    let store = adapter.store();
+    let tenant = key("a").tenant;
+    let hour = Duration::from_hours(1);
+    // A newer revision was admitted for longer than what is live yet was.
+    let now = adapter.now();
+    store
+        .admit(&AdmitRequest {
+            live_until: now.saturating_add(hour * 4),
+            ..admission(&key("a"), 2, now)
+        })
+        .await
+        .unwrap();
+    make_live(&*store, &key("a"), 1, now.saturating_add(hour)).await;
+    let prolonged = store.touch(&key("a"), Some(hour * 2)).await.unwrap();
+    assert_eq!(prolonged, Some(now.saturating_add(hour * 2)));
+    adapter.advance(hour * 3);
+    let used = async || {
+        let used = store.quota_used(&tenant, QuotaSet::LivePreviews).await;
+        used.unwrap()
+    };
+    assert_eq!(used().await, 1);
+    adapter.advance(hour);
+    assert_eq!(used().await, 0);
+}
+
 pub async fn the_largest_numbers_survive(adapter: &dyn Adapter) {
     let store = adapter.store();
     let name = ContextKey::try_new(&"t/é".repeat(6), &"c ~\u{1F600}'\"%".repeat(5)).unwrap();

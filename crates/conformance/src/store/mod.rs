@@ -104,6 +104,7 @@ macro_rules! store_contract {
             what_an_end_took_away_is_not_told_as_replaced
             an_end_takes_the_preview_away
             a_touch_prolongs_and_never_shortens
+            a_touch_never_lowers_the_deadline_of_a_live_place
             the_largest_numbers_survive
             long_and_strange_words_survive
             a_quota_counts_members_until_their_deadlines

@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use foreshow_bundle::{BundleError, Tree, tree_from_bundle, tree_from_inline};
 use foreshow_contract::{BuildingState, Content, ContextUpdated, ProviderName, Timings};
 use tokio::time::{Instant, sleep};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     Job,
@@ -362,7 +362,8 @@ impl<'a> Deploy<'a> {
         tree: &Arc<Tree>,
     ) -> Result<Found, Stop> {
         if let Some(deployment) = self.tagged(provider).await? {
-            debug!(context.id = %self.subject.key, deployment.id = %deployment.id, "adopted a deployment with this revision's tags");
+            info!(context.id = %self.subject.key, deployment.id = %deployment.id, "adopted the deployment of revision {} of {}",
+                self.update.revision, self.subject.key);
             return Ok(Found::Adopted(deployment));
         }
         if self.is_ended() {

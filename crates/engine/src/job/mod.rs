@@ -232,6 +232,14 @@ impl Job {
             },
             Err(Stop::LeaseLost) => return Ok(Worked::LeaseLost),
             Err(Stop::HandOver) => {
+                if !self.shutdown.is_cancelled() {
+                    // It comes back as if it had never been let in: a place that it left behind would wait for its deadline.
+                    let build = QuotaMember::Build(subject.key.clone(), subject.ordinal.revision);
+                    let leave = self.engine.insist(&self.shutdown, || store.leave(&build));
+                    if let Ok(left) = keeper.hold(leave).await {
+                        left?;
+                    }
+                }
                 let lease = keeper.finish();
                 if let Err(error) = store.release(&lease).await {
                     warn!(context.id = %lease.key, error = &error as &dyn std::error::Error,

@@ -236,7 +236,7 @@ impl ResultFilter {
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
     /// It could not be reached, or did not answer in time; what was asked may or may not have happened.
-    #[error("the broker could not {operation}; it is tried again")]
+    #[error("the broker could not {operation}")]
     Unavailable {
         /// What was asked, e.g. `publish a result`.
         operation: &'static str,

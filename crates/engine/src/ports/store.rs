@@ -336,7 +336,7 @@ impl HistoryEntry {
 
 /// The store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
-#[error("the store could not {operation}; it is tried again")]
+#[error("the store could not {operation}")]
 pub struct StoreError {
     /// What was asked, e.g. `claim a context`.
     pub operation: &'static str,

@@ -228,7 +228,7 @@ impl Store for MemoryStore {
             .get_mut(&set)
             .and_then(|set| set.get_mut(&QuotaMember::LivePreview(key.clone()).name()))
         {
-            *until = expires_at;
+            *until = expires_at.max(*until);
         }
         Ok(Some(expires_at))
     }

@@ -62,7 +62,7 @@ pub(super) fn leave(connection: &Connection, member: &QuotaMember) -> Result<(),
     Ok(())
 }
 
-/// A context that counts among the live ones does so until its preview expires.
+/// A context that counts among the live ones does so at least until its preview expires.
 pub(super) fn prolong(
     connection: &Connection,
     key: &ContextKey,
@@ -71,7 +71,7 @@ pub(super) fn prolong(
     let member = QuotaMember::LivePreview(key.clone());
     connection
         .prepare_cached(
-            "UPDATE quota SET until = ?4 WHERE tenant = ?1 AND quota_set = ?2 AND member = ?3",
+            "UPDATE quota SET until = max(until, ?4) WHERE tenant = ?1 AND quota_set = ?2 AND member = ?3",
         )?
         .execute((
             key.tenant.as_str(),

@@ -4,6 +4,7 @@ use foreshow_contract::{HostLabel, Ordinal, Revision, Timestamp};
 
 use super::{
     error::RedisStoreError,
+    outcomes::to_replaced,
     text::{to_instant, to_number, to_place, to_revision},
 };
 
@@ -154,9 +155,7 @@ impl Decode for SettleAnswer {
                 at: to_instant(&words.next()?)?,
                 alias: to_label(words.next()?)?,
                 expires_at: maybe(&words.next()?, to_instant)?,
-                replaced: words
-                    .map(|word| to_revision(&word))
-                    .collect::<Option<_>>()?,
+                replaced: to_replaced(&words.next()?)?,
             },
             b"lost" => Self::Lost,
             _ => return None,

@@ -3,11 +3,12 @@
 //! A shard's `expiry` says when a context is to be looked at: at its expiry, or earlier where that could not be written. So
 //! what is due is looked at. What has expired is answered; anything else is moved to its real time, or forgotten where its
 //! record is gone. What stands at a wrong time is corrected before anything is answered, so the order is right too. Nobody
-//! else's look is put off: a correction holds only where nothing changed since.
+//! else's look is put off: a correction holds only where nothing changed since, neither the time that it stood at nor the
+//! instant of its newest event.
 
 use foreshow_contract::{ContextKey, Revision, Timestamp};
 use foreshow_engine::ContextRecord;
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use redis::cmd;
 
 use super::{
@@ -38,6 +39,17 @@ pub(super) struct Sweep<'a> {
     pub(super) limit: usize,
     /// How long a record with nothing live is kept.
     pub(super) keep: std::time::Duration,
+}
+
+/// Where a context stands, as seen before its record was read, and where it belongs.
+struct Correction {
+    id: String,
+    /// In `expiry`.
+    seen: f64,
+    /// In `changed`.
+    changed: Option<f64>,
+    /// `None` where it is gone.
+    right: Option<Timestamp>,
 }
 
 /// What a look at a context came to.
@@ -72,6 +84,13 @@ impl Sweep<'_> {
 
     /// What has expired of the first that are due, and whether all of those stood at their right times.
     async fn shard(&self, shard: Shard) -> Result<(Vec<Expired>, bool), RedisStoreError> {
+        let (expired, corrections) = self.due(shard).await?;
+        self.correct(shard, &corrections).await?;
+        Ok((expired, corrections.is_empty()))
+    }
+
+    /// What has expired of the first that are due, and what of those stands at a wrong time.
+    async fn due(&self, shard: Shard) -> Result<(Vec<Expired>, Vec<Correction>), RedisStoreError> {
         let mut command = cmd("ZRANGEBYSCORE");
         command
             .arg(self.keys.expiry(shard))
@@ -83,7 +102,11 @@ impl Sweep<'_> {
             .arg(self.limit.min(AT_ONCE));
         let due: Vec<Scored> = self.link.query("ZRANGEBYSCORE", &command).await?;
         let ids: Vec<&str> = due.iter().map(|(id, _)| id.as_str()).collect();
-        let named = names(self.link, self.keys, shard, &ids).await?;
+        let (named, changed) = try_join(
+            names(self.link, self.keys, shard, &ids),
+            self.changed(shard, &ids),
+        )
+        .await?;
         let records = try_join_all(named.iter().map(async |key| match key {
             Some(key) => reading::record(self.link, self.keys, key).await,
             None => Ok(None),
@@ -91,7 +114,8 @@ impl Sweep<'_> {
         .await?;
         let mut expired = Vec::new();
         let mut corrections = Vec::new();
-        for ((scored, key), record) in due.iter().zip(named).zip(records) {
+        let seen = due.into_iter().zip(changed);
+        for (((id, seen), changed), (key, record)) in seen.zip(named.into_iter().zip(records)) {
             let right = match self.look(record.as_ref()) {
                 Look::Expired(at, revision) => {
                     expired.extend(key.map(|key| (at, key, revision)));
@@ -104,13 +128,30 @@ impl Sweep<'_> {
                 clippy::float_cmp,
                 reason = "both are made of whole numbers in the same way"
             )]
-            let is_right = right.is_some_and(|at| score(at) == scored.1);
+            let is_right = right.is_some_and(|at| score(at) == seen);
             if !is_right {
-                corrections.push((scored, right));
+                corrections.push(Correction {
+                    id,
+                    seen,
+                    changed,
+                    right,
+                });
             }
         }
-        self.correct(shard, &corrections).await?;
-        Ok((expired, corrections.is_empty()))
+        Ok((expired, corrections))
+    }
+
+    async fn changed(
+        &self,
+        shard: Shard,
+        ids: &[&str],
+    ) -> Result<Vec<Option<f64>>, RedisStoreError> {
+        let key = self.keys.changed(shard);
+        let scores = ids.iter().map(async |id| {
+            let command = cmd("ZSCORE").arg(&key).arg(*id).to_owned();
+            self.link.query("ZSCORE", &command).await
+        });
+        try_join_all(scores).await
     }
 
     fn look(&self, record: Option<&ContextRecord>) -> Look {
@@ -139,7 +180,7 @@ impl Sweep<'_> {
     async fn correct(
         &self,
         shard: Shard,
-        corrections: &[(&Scored, Option<Timestamp>)],
+        corrections: &[Correction],
     ) -> Result<(), RedisStoreError> {
         if corrections.is_empty() {
             return Ok(());
@@ -148,11 +189,68 @@ impl Sweep<'_> {
             .key(self.keys.names(shard))
             .key(self.keys.changed(shard))
             .key(self.keys.expiry(shard));
-        let call = corrections.iter().fold(call, |call, ((id, seen), right)| {
-            call.arg(id.as_str())
-                .arg(seen.to_string())
-                .arg(right.map(instant).unwrap_or_default())
+        let call = corrections.iter().fold(call, |call, correction| {
+            let changed = correction.changed.map(|at| at.to_string());
+            call.arg(correction.id.as_str())
+                .arg(correction.seen.to_string())
+                .arg(changed.unwrap_or_default())
+                .arg(correction.right.map(instant).unwrap_or_default())
         });
         self.link.call(&call).await?.decode::<Done>().map(|Done| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use foreshow_conformance::store::{HandClock, alias, key};
+    use foreshow_engine::Clock as _;
+
+    use super::{
+        super::testing::{Parts, parts},
+        *,
+    };
+
+    const KEEP: Duration = Duration::from_hours(24 * 30);
+
+    #[tokio::test]
+    async fn a_correction_leaves_alone_what_was_claimed_since_the_look() {
+        let clock = HandClock::new();
+        let Parts {
+            link,
+            keys,
+            index,
+            shared,
+        } = parts(&clock);
+        let label = alias(&key("a"));
+        let shard = Shard::of(&label);
+        let sweep = |now| Sweep {
+            link: &link,
+            keys: &keys,
+            now,
+            limit: 9,
+            keep: KEEP,
+        };
+        index.register(&key("a"), &label).await.unwrap();
+        clock.advance(LOOK_AGAIN * 2);
+        let (expired, corrections) = sweep(clock.now()).due(shard).await.unwrap();
+        assert!(expired.is_empty());
+        assert_eq!(corrections.len(), 1, "it has no record, so it is forgotten");
+        // What is due stays as it is when it is claimed.
+        clock.advance(Duration::from_secs(1));
+        index.register(&key("a"), &label).await.unwrap();
+        sweep(clock.now())
+            .correct(shard, &corrections)
+            .await
+            .unwrap();
+        let (_, again) = sweep(clock.now()).due(shard).await.unwrap();
+        assert_eq!(again.len(), 1, "it is still there");
+        assert_eq!(again[0].seen.to_string(), corrections[0].seen.to_string());
+        // Nobody came in between, so it is.
+        sweep(clock.now()).correct(shard, &again).await.unwrap();
+        let (_, left) = sweep(Timestamp::MAX).due(shard).await.unwrap();
+        assert!(left.is_empty());
+        shared.close().await;
     }
 }

@@ -13,7 +13,7 @@
 //! The history is for people: the last entries of a killed process may be missing from it.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -21,7 +21,11 @@ use std::{
 use foreshow_contract::{ContextKey, HostLabel, Timestamp};
 use foreshow_engine::HistoryEntry;
 use futures_util::future::join_all;
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    sync::{Notify, OwnedMutexGuard},
+    task::JoinError,
+    time::sleep,
+};
 use tracing::{debug, warn};
 
 use super::{
@@ -61,7 +65,7 @@ pub(super) struct Index {
     pending: Mutex<Pending>,
     wake: Notify,
     /// Held while writes are on their way.
-    flushing: tokio::sync::Mutex<()>,
+    flushing: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -69,6 +73,34 @@ struct Pending {
     /// Of each context the newest.
     looks: HashMap<(Shard, String), Look>,
     entries: Vec<(Shard, HistoryEntry)>,
+}
+
+impl Pending {
+    /// Of two that a step at one instant led to, the one that came last counts.
+    fn expect(&mut self, place: (Shard, String), look: Look) {
+        match self.looks.entry(place) {
+            Entry::Occupied(mut known) if known.get().at <= look.at => {
+                known.insert(look);
+            }
+            Entry::Occupied(_) => {}
+            Entry::Vacant(free) => {
+                free.insert(look);
+            }
+        }
+    }
+
+    /// It came before any that waits.
+    fn put_back(&mut self, place: (Shard, String), look: Look) {
+        match self.looks.entry(place) {
+            Entry::Occupied(mut known) if known.get().at < look.at => {
+                known.insert(look);
+            }
+            Entry::Occupied(_) => {}
+            Entry::Vacant(free) => {
+                free.insert(look);
+            }
+        }
+    }
 }
 
 /// When a context is to be looked at, as a step left it.
@@ -91,7 +123,7 @@ impl Index {
             clock,
             pending: Mutex::default(),
             wake: Notify::new(),
-            flushing: tokio::sync::Mutex::default(),
+            flushing: Arc::default(),
         }
     }
 
@@ -129,7 +161,7 @@ impl Index {
         let place = (Shard::of(alias), id(alias).to_owned());
         let mut pending = self.pending();
         if pending.looks.len() < WAITING || pending.looks.contains_key(&place) {
-            pending.looks.insert(place, look);
+            pending.expect(place, look);
         } else {
             metrics::index_dropped(1);
         }
@@ -164,9 +196,23 @@ impl Index {
         }
     }
 
-    /// Writes what waits. What can't be written waits on.
-    pub(super) async fn flush(&self) -> Result<(), RedisStoreError> {
-        let _flushing = self.flushing.lock().await;
+    /// Writes what waits. What can't be written waits on. Once begun it goes on to its end, whether or not its caller waits:
+    /// what is taken out to be written is nowhere else.
+    pub(super) async fn flush(self: &Arc<Self>) -> Result<(), RedisStoreError> {
+        let flushing = Arc::clone(&self.flushing).lock_owned().await;
+        let written = tokio::spawn(Arc::clone(self).write_all(flushing)).await;
+        match written.map_err(JoinError::try_into_panic) {
+            Ok(written) => written,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The runtime ends, and the caller with it.
+            Err(Err(_cancelled)) => std::future::pending().await,
+        }
+    }
+
+    async fn write_all(
+        self: Arc<Self>,
+        _flushing: OwnedMutexGuard<()>,
+    ) -> Result<(), RedisStoreError> {
         let waiting = std::mem::take(&mut *self.pending());
         let mut shards: HashMap<Shard, Vec<Write>> = HashMap::new();
         for ((shard, id), look) in waiting.looks {
@@ -229,9 +275,7 @@ impl Index {
         let newer = std::mem::take(&mut pending.entries);
         for write in left {
             match write {
-                Write::Look(id, look) => {
-                    pending.looks.entry((shard, id)).or_insert(look);
-                }
+                Write::Look(id, look) => pending.put_back((shard, id), look),
                 Write::Entry(entry) => pending.entries.push((shard, entry)),
             }
         }
@@ -256,5 +300,98 @@ fn tell(error: &RedisStoreError, again: bool) {
             error,
             "the index of contexts could not be written; trying on"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use foreshow_conformance::store::{HandClock, alias, key, up};
+    use foreshow_contract::OutcomeKind;
+    use foreshow_engine::Clock as _;
+    use futures_util::FutureExt as _;
+    use redis::cmd;
+
+    use super::{
+        super::{
+            listing::{Scored, score},
+            testing::{Parts, parts},
+        },
+        *,
+    };
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    impl Parts {
+        /// When the one context is looked at.
+        async fn look_at(&self) -> f64 {
+            let expiry = self.keys.expiry(Shard::of(&alias(&key("a"))));
+            let command = cmd("ZRANGE")
+                .arg(expiry)
+                .arg(&[0, -1])
+                .arg("WITHSCORES")
+                .to_owned();
+            let all: Vec<Scored> = self.link.query("ZRANGE", &command).await.unwrap();
+            let [(_, at)] = all.as_slice() else {
+                panic!("{all:?}")
+            };
+            *at
+        }
+
+        fn look(&self, at: Timestamp, look_at: Timestamp) {
+            self.index.look(&key("a"), &alias(&key("a")), at, look_at);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_being_written_is_not_lost_with_the_one_who_waits_for_it() {
+        let clock = HandClock::new();
+        let parts = parts(&clock);
+        let label = alias(&key("a"));
+        let soon = clock.now().saturating_add(MINUTE);
+        parts.look(clock.now(), soon);
+        parts.index.remember(
+            &label,
+            HistoryEntry {
+                at: clock.now(),
+                key: key("a"),
+                ordinal: up(1),
+                outcome: OutcomeKind::Removed,
+                detail: String::new(),
+            },
+        );
+        // Given up at the first wait, with everything taken out.
+        assert!(parts.index.flush().now_or_never().is_none());
+        parts.index.flush().await.unwrap();
+        assert_eq!(parts.look_at().await.to_string(), score(soon).to_string());
+        let history = parts.keys.history(Shard::of(&label));
+        let command = cmd("XLEN").arg(history).to_owned();
+        let entries: u64 = parts.link.query("XLEN", &command).await.unwrap();
+        assert_eq!(entries, 1);
+        parts.shared.close().await;
+    }
+
+    #[tokio::test]
+    async fn of_steps_that_come_late_the_newest_counts() {
+        let clock = HandClock::new();
+        let parts = parts(&clock);
+        let (soon, late) = (MINUTE, MINUTE * 60 * 24);
+        let after = |span: Duration| clock.now().saturating_add(span);
+        let label = alias(&key("a"));
+        parts.index.register(&key("a"), &label).await.unwrap();
+        let [first, second, third, fourth] = [1, 2, 3, 4].map(|n| after(MINUTE / 60 * n));
+        // One after the other.
+        parts.look(second, after(soon));
+        parts.index.flush().await.unwrap();
+        parts.look(first, after(late));
+        parts.index.flush().await.unwrap();
+        let at = parts.look_at().await;
+        assert_eq!(at.to_string(), score(after(soon)).to_string());
+        // In one call.
+        parts.look(fourth, after(soon * 2));
+        parts.look(third, after(late));
+        parts.index.flush().await.unwrap();
+        let at = parts.look_at().await;
+        assert_eq!(at.to_string(), score(after(soon * 2)).to_string());
+        parts.shared.close().await;
     }
 }

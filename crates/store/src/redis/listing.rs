@@ -1,7 +1,7 @@
 //! Contexts, newest change first, out of all shards.
 //!
 //! `changed` holds for each context an instant that is not before its newest event, and may be after it (somebody asked
-//! again). So candidates are taken in its order, their records are read, and it is done once the last of those found is no
+//! again, or a step followed). So candidates are taken in its order, their records are read, and it is done once the last of those found is no
 //! older than the next candidate could be.
 
 use std::{

@@ -23,9 +23,9 @@
 //! | --- | --- | --- |
 //! | `…:{c:<tenant>/<context>}` | the record: a hash | when nothing is live and nobody has changed it for as long as ends are kept |
 //! | `…:{c:…}:<revision>u`, `…e` | how that update or end ended | when it is as old |
-//! | `…:{c:…}:shown` | announced revisions and their deployments | the same |
+//! | `…:{c:…}:shown` | announced revisions and their deployments | the same; and what is older than the 1,000 newest, which nobody is told was replaced |
 //! | `…:{t:<tenant>}:live_previews`, `…:concurrent_builds` | quota sets: members by deadline | a day after the last deadline |
-//! | `…:{ix:<shard>}:names`, `:changed`, `:expiry` | the index | with the contexts, as the sweep finds them gone |
+//! | `…:{ix:<shard>}:names`, `:changed`, `:expiry` | the index | with the contexts, as whoever asks for expired ones finds them gone |
 //! | `…:{ix:<shard>}:history` | a capped stream | its oldest entries |
 //! | `…:agreed:<what>` | what all members of a fleet agree on | never |
 //! | `…:notices` | the channel of notices | |
@@ -50,6 +50,8 @@ mod reading;
 mod scripts;
 mod steps;
 mod store;
+#[cfg(test)]
+mod testing;
 mod text;
 mod url;
 mod watching;

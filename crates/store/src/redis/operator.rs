@@ -30,6 +30,17 @@ impl RedisStore {
         Ok(before.unwrap_or_else(|| ours.to_owned()))
     }
 
+    /// The value that the fleet has for `what`; `None` where nobody has said yet. Sets nothing.
+    ///
+    /// # Errors
+    /// Where Redis is away.
+    pub async fn agreed(&self, what: &str) -> Result<Option<String>, StoreError> {
+        let mut get = cmd("GET");
+        get.arg(self.inner.keys.agreed(what));
+        let asked = self.inner.link.query("GET", &get).await;
+        asked.map_err(on("tell what the fleet agreed on"))
+    }
+
     /// What is doubtful about the server's settings, each with what to do about it.
     ///
     /// # Errors

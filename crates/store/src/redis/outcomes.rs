@@ -31,7 +31,8 @@ pub(super) fn parse(stored: &[u8], ordinal: Ordinal) -> Option<SettledOutcome> {
     })
 }
 
-fn to_replaced(words: &[u8]) -> Option<Vec<Revision>> {
+/// Revisions with commas between, or `-`, as `settle.lua` stores and answers them.
+pub(super) fn to_replaced(words: &[u8]) -> Option<Vec<Revision>> {
     if words == b"-" {
         return Some(Vec::new());
     }

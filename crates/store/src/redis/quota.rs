@@ -49,7 +49,7 @@ impl Inner {
         self.link.query::<u64>("ZREM", &command).await.map(|_| ())
     }
 
-    /// A member that counts does so until then; one that does not still does not.
+    /// A member that counts does so at least until then; one that does not still does not.
     pub(super) async fn prolong(
         &self,
         member: &QuotaMember,

@@ -1,13 +1,14 @@
 //! What lies in Redis after the steps: for how long, what may not be read, and what the port has no method for.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
-use foreshow_engine::{Claimed, Outcome, Recording, Settling, Store, StoreError};
+use foreshow_contract::{DeploymentId, Revision};
+use foreshow_engine::{Claimed, Outcome, Recording, Settlement, Settling, Store, StoreError};
 use redis::{AsyncTypedCommands as _, aio::MultiplexedConnection};
 
 use crate::support::{
     Adapter as _, Remote, TTL, alias, ask, deployment, failed, far, grant, key, live, make_live,
-    settlement, up,
+    ready, revision, settlement, up,
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -67,6 +68,71 @@ async fn what_is_live_stays_and_what_is_over_goes_by_age() {
         "a tombstone"
     );
     assert!(about(30).contains(&ttl_ms(&mut redis, &name("{c:acme/a}:4e")).await));
+    remote.close().await;
+}
+
+/// Announces revisions that one deployment serves, as settlements would.
+async fn announce(
+    redis: &mut MultiplexedConnection,
+    remote: &Remote,
+    key: &str,
+    revisions: RangeInclusive<u64>,
+    deployment: &str,
+) {
+    let announced = format!("{} {deployment}", remote.now().as_micros());
+    let mut command = redis::cmd("HSET");
+    command.arg(key);
+    for revision in revisions {
+        command.arg(revision).arg(&announced);
+    }
+    command.exec_async(redis).await.unwrap();
+}
+
+/// The revisions that this settlement replaced, which it also tells when it is asked again.
+async fn replaced_by(remote: &Remote, number: u64, kept: &[&str]) -> Vec<Revision> {
+    let (lease, _) = grant(&remote.store, &key("a"), up(number)).await;
+    let settlement = Settlement {
+        kept: kept.iter().map(|kept| DeploymentId::new(*kept)).collect(),
+        ..settlement(ready(kept[0], far()))
+    };
+    let settled = remote.store.settle(lease.id(), &settlement).await.unwrap();
+    let Settling::Settled { outcome } = settled else {
+        panic!("{settled:?}")
+    };
+    let again = remote.store.outcome(&key("a"), up(number)).await.unwrap();
+    assert_eq!(again.unwrap().outcome, outcome);
+    let Outcome::Ready(ready) = outcome else {
+        panic!("{outcome:?}")
+    };
+    ready.replaced
+}
+
+#[tokio::test]
+async fn thousands_of_replaced_revisions_are_told() {
+    let remote = Remote::shared().await;
+    let (mut redis, name) = beside(&remote).await;
+    let shown = name("{c:acme/a}:shown");
+    announce(&mut redis, &remote, &shown, 1..=12_000, "old").await;
+    let replaced = replaced_by(&remote, 12_001, &["new"]).await;
+    let all: Vec<_> = (1..=12_000).map(revision).collect();
+    assert!(replaced == all, "{} were told", replaced.len());
+    assert_eq!(redis.hlen(&shown).await.unwrap(), 1);
+    remote.close().await;
+}
+
+#[tokio::test]
+async fn the_newest_thousand_announced_revisions_are_kept() {
+    let remote = Remote::shared().await;
+    let (mut redis, name) = beside(&remote).await;
+    let shown = name("{c:acme/a}:shown");
+    announce(&mut redis, &remote, &shown, 1..=3_000, "old").await;
+    assert_eq!(replaced_by(&remote, 3_001, &["new", "old"]).await, []);
+    assert_eq!(redis.hlen(&shown).await.unwrap(), 1_000);
+    assert_eq!(replaced_by(&remote, 3_002, &["new", "old"]).await, []);
+    assert_eq!(redis.hlen(&shown).await.unwrap(), 1_000);
+    let replaced = replaced_by(&remote, 3_003, &["newest", "new"]).await;
+    let old: Vec<_> = (2_003..=3_000).map(revision).collect();
+    assert!(replaced == old, "{} were told", replaced.len());
     remote.close().await;
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A passive declaration tells whether something is there. Its shape can only be compared by declaring it for real, which
 //! changes nothing where it is there; who may not configure is told of what is missing alone. AMQP has no question for
-//! bindings: where one is missing, what is published there comes back, and the publisher says so.
+//! bindings. Where one of the events' is missing, they are confirmed all the same and go to the dead letters, by the alternate
+//! exchange; applying the topology binds again, and costs nothing where all is well.
 
 use std::{fmt, time::Duration};
 

@@ -1,6 +1,7 @@
 -- Writes down what followed from steps on contexts of one shard: when each is to be looked at, and its history.
 --
--- It comes some time after the steps. Where somebody has claimed the context since, their look is not put off.
+-- It comes some time after the steps, and not always in their order. Where something newer has happened to the context since,
+-- by a claim or by another step, its look is not put off. The instants are kept in `changed`, which only ever grows.
 --
 -- KEYS  1 names   2 changed   3 expiry   4 history
 -- ARGV  1 entries of history that are kept   then any number of
@@ -14,7 +15,7 @@ while i <= #ARGV do
   if ARGV[i] == 'look' then
     local id, at, look = ARGV[i + 1], ARGV[i + 3], ARGV[i + 4]
     redis.call('HSET', KEYS[1], id, ARGV[i + 2])
-    redis.call('ZADD', KEYS[2], 'NX', at, id)
+    redis.call('ZADD', KEYS[2], 'GT', at, id)
     if tonumber(redis.call('ZSCORE', KEYS[2], id)) <= tonumber(at) then
       redis.call('ZADD', KEYS[3], look, id)
     else

@@ -8,7 +8,13 @@
 -- Answers
 --   {'unreadable', version}
 --   {'lost'}                                            no such lease, also where this settlement was made before
---   {'settled', now, alias, expiry or '', revision …}   with the announced revisions that no kept deployment serves
+--   {'settled', now, alias, expiry or '', revisions}     the announced ones that no kept deployment serves, as they are
+--                                                       stored: in order, with commas between, or '-'. One word, for Lua
+--                                                       returns no more than some thousands of them.
+--
+-- Of what stays announced the newest SHOWN revisions are kept; nobody is told when an older one is replaced.
+
+local SHOWN = 1000
 
 local now = clock(ARGV[1])
 local revision, kind, keep_ms = ARGV[6], ARGV[7], ARGV[9]
@@ -24,7 +30,7 @@ local changes = changes_of(KEYS[1], record)
 changes:release()
 changes:clear('b')
 
-local replaced = {}
+local replaced, staying = {}, {}
 if kind == 'ready' then
   if ARGV[8] ~= '' and (not record.e or pad(record.e) ~= ARGV[8]) then
     changes:expire(ARGV[8], now)
@@ -43,9 +49,15 @@ if kind == 'ready' then
       if not is_old then
         replaced[#replaced + 1] = pad(shown[i])
       end
+    elseif pad(shown[i]) ~= revision then
+      staying[#staying + 1] = pad(shown[i])
     end
   end
   table.sort(replaced)
+  table.sort(staying)
+  for i = 1, #staying + 1 - SHOWN do
+    redis.call('HDEL', KEYS[3], bare(staying[i]))
+  end
   redis.call('HSET', KEYS[3], bare(revision), bare(now) .. ' ' .. ARGV[11])
   redis.call('PEXPIRE', KEYS[3], keep_ms)
 elseif kind == 'removed' then
@@ -61,12 +73,12 @@ elseif kind == 'removed' then
 end
 changes:save(keep_ms)
 
+local told = #replaced > 0 and table.concat(replaced, ',') or '-'
 -- That something newer won needs no memory: an accepted order only grows.
 if kind ~= 'superseded' then
-  local told = #replaced > 0 and table.concat(replaced, ',') or '-'
   local stored = table.concat({ VERSION, bare(now), told, #digest, digest .. ARGV[10] }, ' ')
   redis.call('SET', KEYS[2], stored, 'PX', keep_ms)
 end
 redis.call('PUBLISH', ARGV[2], ARGV[3])
 local expiry = record.lr and record.e and pad(record.e) or ''
-return { 'settled', now, record.a, expiry, unpack(replaced) }
+return { 'settled', now, record.a, expiry, told }
