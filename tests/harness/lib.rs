@@ -18,14 +18,17 @@ pub use upstream::{Publisher, Upstream, end, event, key, update};
 
 use std::time::{Duration, Instant};
 
-/// Waits until `check` is true, asking again and again; fails after a minute, saying what it waited for.
+/// Waits until `check` is true, asking again and again; fails after three minutes, saying what it waited for.
 ///
 /// # Panics
-/// When the minute is over.
+/// When the time is over.
 pub async fn eventually(what: &str, mut check: impl AsyncFnMut() -> bool) {
-    let give_up_at = Instant::now() + Duration::from_mins(1);
+    let give_up_at = Instant::now() + Duration::from_mins(3);
     while !check().await {
-        assert!(Instant::now() < give_up_at, "waited a minute for: {what}");
+        assert!(
+            Instant::now() < give_up_at,
+            "waited three minutes for: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -279,9 +279,9 @@ impl Up {
     /// The next line with this in it, on either stream.
     ///
     /// # Panics
-    /// Where none comes within a minute, with what came.
+    /// Where none comes within three minutes, with what came.
     pub async fn line_with(&mut self, text: &str) -> String {
-        let found = timeout(Duration::from_mins(1), async {
+        let found = timeout(Duration::from_mins(3), async {
             while let Some(line) = self.lines.recv().await {
                 if line.contains(text) {
                     return Some(line);

@@ -63,12 +63,12 @@ impl Upstream {
     /// The next result that is an event's end.
     ///
     /// # Panics
-    /// Where none comes within a minute.
+    /// Where none comes within three minutes.
     pub async fn next_end(&mut self) -> ResultEvent {
         loop {
-            let next = timeout(Duration::from_mins(1), self.results.next()).await;
+            let next = timeout(Duration::from_mins(3), self.results.next()).await;
             let result = next
-                .expect("a result comes within a minute")
+                .expect("a result comes within three minutes")
                 .expect("results can be read");
             if result.is_end() {
                 return result;
