@@ -1,11 +1,13 @@
 //! Keeping a lease while a job works under it.
 //!
-//! A task of its own renews the lease, so a slow step of the job cannot delay that. The holder trusts only its own
+//! A task of its own renews the lease, on a runtime of its own where there is one ([`Tasks`]), so neither a slow step of the
+//! job nor a busy CPU can delay that. It also renews when the store's notices tell of a change, for the answer says
+//! whether something newer was accepted: an obsolete build is known as such within moments, not at the next renewal. The holder trusts only its own
 //! monotonic clock: it counts from just *before* the claim or renewal was sent, and stops a margin before the lease
 //! could end at the store. So when somebody else is granted the context, this job's last call has long left, unless the
 //! process was frozen in the middle of it; what a frozen process still writes to the store is refused by the fence.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use foreshow_contract::{Ordinal, Revision};
 use tokio::{
@@ -15,7 +17,10 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use crate::{Lease, LeaseId, LeaseOptions, Renewal, Store};
+use crate::{Lease, LeaseId, LeaseOptions, Renewal, Store, Tasks, Watch, mutants::mutant};
+
+/// Renewals for the sake of news come no closer than this: a storm of updates must not become a storm of renewals.
+const NEWS_APART: Duration = Duration::from_millis(200);
 
 /// The lease was lost: by its own clock, or because the store says so. Not a failure; the delivery claims again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,12 +48,15 @@ impl Keeper {
     /// Keeps a lease that was asked for at `asked_at`.
     pub fn start(
         store: Arc<dyn Store>,
+        tasks: &Tasks,
         lease: Lease,
         asked_at: Instant,
         desired: Ordinal,
         floor: Option<Revision>,
         options: &LeaseOptions,
     ) -> Self {
+        // Taken before anything is asked, so that no change falls between this and the first renewal.
+        let notices = store.watch(&lease.id().key);
         let stop_at = asked_at + options.ttl() - options.margin();
         let (sender, view) = watch::channel(View {
             stop_at,
@@ -56,8 +64,8 @@ impl Keeper {
             floor,
             lost: false,
         });
-        let renewals =
-            tokio::spawn(renew(store, lease.id().clone(), sender, options.clone())).abort_handle();
+        let renewing = renew(store, notices, lease.id().clone(), sender, options.clone());
+        let renewals = tasks.spawn_renewals(renewing);
         Self {
             lease,
             view,
@@ -89,10 +97,14 @@ impl Keeper {
         let lost = async {
             loop {
                 let View { stop_at, lost, .. } = *view.borrow_and_update();
+                if mutant!(OwnClockIgnored) {
+                    std::future::pending::<()>().await;
+                }
                 if lost || Instant::now() >= stop_at {
                     return;
                 }
                 tokio::select! {
+                    biased;
                     () = sleep_until(stop_at) => {}
                     changed = view.changed() => if changed.is_err() {
                         // The renewing task is gone: the lease lasts as long as it was last granted.
@@ -136,14 +148,24 @@ impl Drop for Keeper {
 
 async fn renew(
     store: Arc<dyn Store>,
+    mut notices: Box<dyn Watch>,
     lease: LeaseId,
     view: watch::Sender<View>,
     options: LeaseOptions,
 ) {
     let mut next_at =
         view.borrow().stop_at + options.margin() - options.ttl() + options.renew_every();
+    let mut news_at = Instant::now();
     loop {
-        sleep_until(next_at).await;
+        tokio::select! {
+            biased;
+            () = sleep_until(next_at) => {}
+            () = async {
+                sleep_until(news_at).await;
+                notices.changed().await;
+            } => {}
+        }
+        news_at = Instant::now() + NEWS_APART;
         let stop_at = view.borrow().stop_at;
         let asked_at = Instant::now();
         if asked_at >= stop_at {

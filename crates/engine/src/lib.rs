@@ -11,6 +11,7 @@
 //! | [`job`] | one delivery, from claim to acknowledgement |
 //! | [`lease`] | keeping the right to change a context |
 //! | [`worker`] | many jobs at once, and how they stop |
+//! | [`tasks`] | where a worker's tasks run |
 //! | [`vitals`], [`observe`] | whether a worker gets on, and what it counts |
 //! | [`retry`], [`failure`] | what may go wrong, and what follows |
 //! | [`outcome`] | how an event ended, and the results that say so |
@@ -18,6 +19,8 @@
 pub mod failure;
 pub mod job;
 pub mod lease;
+mod locals;
+pub mod mutants;
 pub mod notices;
 pub mod observe;
 pub mod options;
@@ -25,6 +28,8 @@ pub mod outcome;
 pub mod ports;
 pub mod record;
 pub mod retry;
+pub mod sweep;
+pub mod tasks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod vitals;
@@ -32,21 +37,23 @@ pub mod worker;
 
 pub use failure::{Failure, code};
 pub use options::{
-    BuildOptions, EngineOptions, LeaseOptions, OptionsError, ProbeOptions, RetentionOptions,
-    TenantLimits, WaitOptions, WorkerOptions,
+    BuildOptions, CancelOptions, EngineOptions, LeaseOptions, OptionsError, ProbeOptions,
+    RetentionOptions, SweepOptions, TenantLimits, WaitOptions, WorkerOptions,
 };
 pub use outcome::{Outcome, ReadyOutcome};
 pub use ports::{
     Address, Admission, AdmitRequest, Broker, BrokerError, BuildState, BundleFile, BundleVault,
     Bundles, BundlesError, Capabilities, Claim, Claimed, Clock, ContextSummary, CreateRequest,
-    Created, DeadLetterReason, Delay, Deliveries, Delivery, Deployment, HistoryEntry, Message,
-    Probe, Provider, ProviderError, Queue, QuotaMember, QuotaSet, Receipt, Renewal, ResultFilter,
-    Results, Settlement, Settling, Store, StoreError, Watch,
+    Created, DeadLetterReason, Delay, Deliveries, Delivery, Deployment, Happening, HistoryEntry,
+    Inventory, Message, Probe, Provider, ProviderError, Queue, QuotaMember, QuotaSet, Receipt,
+    Renewal, ResultFilter, Results, Settlement, Settling, Store, StoreError, Watch,
 };
 pub use record::{
-    ClaimAnswer, ContextRecord, ContextStatus, GoLive, HeldLease, Lease, LeaseId, Live, Owner,
-    RecordedDeployment, Recording, SettledOutcome,
+    Cancels, ClaimAnswer, ContextRecord, ContextStatus, GiveBack, GoLive, HeldLease, Lease,
+    LeaseId, Live, Owner, RecordedDeployment, Recording, Seed, SettledOutcome, Suspect, Verdict,
+    Waits,
 };
 pub use retry::{Backoff, RetryOptions};
+pub use tasks::Tasks;
 pub use vitals::Vitals;
 pub use worker::{Drained, Engine, EngineParts, ShuttingDown, Worker};

@@ -9,7 +9,7 @@ use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-use crate::{Claimed, Failure, Outcome, Queue};
+use crate::{Claimed, Failure, Outcome, Queue, sweep::Swept};
 
 const DELIVERIES: &str = "foreshow_deliveries_total";
 const RUNNING: &str = "foreshow_jobs_running";
@@ -19,6 +19,8 @@ const FAILURES: &str = "foreshow_failures_total";
 const RETRIES: &str = "foreshow_retries_total";
 const READY: &str = "foreshow_ready_seconds";
 const LEASES_LOST: &str = "foreshow_leases_lost_total";
+const CANCELLED: &str = "foreshow_builds_cancelled_total";
+const SWEPT: &str = "foreshow_swept_total";
 const WAITING: &str = "foreshow_backend_waits_total";
 
 /// Tells the recorder what each name means.
@@ -52,6 +54,14 @@ pub fn describe() {
     describe_counter!(
         LEASES_LOST,
         "Leases that were lost while a job worked under them."
+    );
+    describe_counter!(
+        CANCELLED,
+        "Builds that were cancelled, or never begun, for a newer revision."
+    );
+    describe_counter!(
+        SWEPT,
+        "What sweeps put right, by kind: deployments deleted, contexts found, aliases moved, records mended."
     );
     describe_counter!(
         WAITING,
@@ -101,6 +111,17 @@ pub(crate) fn tried_again(failure: &Failure) {
 
 pub(crate) fn lease_lost() {
     counter!(LEASES_LOST).increment(1);
+}
+
+pub(crate) fn cancelled() {
+    counter!(CANCELLED).increment(1);
+}
+
+pub(crate) fn swept(swept: &Swept) {
+    counter!(SWEPT, "kind" => "deployment_deleted").increment(swept.deleted);
+    counter!(SWEPT, "kind" => "context_found").increment(swept.seeded);
+    counter!(SWEPT, "kind" => "alias_moved").increment(swept.aliases_moved);
+    counter!(SWEPT, "kind" => "record_mended").increment(swept.mended);
 }
 
 pub(crate) fn waits_for_backend() {

@@ -44,10 +44,14 @@ pub struct EngineOptions {
     pub retry: RetryOptions,
     /// Watching builds.
     pub build: BuildOptions,
+    /// Cancelling builds that became obsolete.
+    pub cancel: CancelOptions,
     /// Checking that a preview answers.
     pub probe: ProbeOptions,
     /// How long previews live.
     pub retention: RetentionOptions,
+    /// Comparing what providers have with what the store knows.
+    pub sweep: SweepOptions,
     /// Limits of each tenant.
     pub limits: TenantLimits,
     /// Limits of each context's files.
@@ -163,6 +167,47 @@ impl Default for BuildOptions {
     }
 }
 
+/// When a newer update cancels the build of an older one. An end always does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CancelOptions {
+    /// A context that has been stale for this long shows what is being built, in milliseconds. Default 10,000: under
+    /// constant updates a preview is never older than this and one build. 0 cancels nothing.
+    pub stale_ms: u64,
+    /// So many builds in a row are cancelled at most. Default 3.
+    pub in_a_row: u32,
+    /// Between two cancels of a context, in milliseconds. Default 1,000.
+    pub apart_ms: u64,
+    /// A build that has run for this share of its usual time goes on, in percent. Default 75.
+    pub close_percent: u32,
+}
+
+impl Default for CancelOptions {
+    fn default() -> Self {
+        Self {
+            stale_ms: 10_000,
+            in_a_row: 3,
+            apart_ms: 1_000,
+            close_percent: 75,
+        }
+    }
+}
+
+/// Comparing what providers have with what the store knows. One worker does it at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SweepOptions {
+    /// How often, in seconds. Default 300. Each sweep lists every deployment at every provider: too often, and it uses up
+    /// their rate limits.
+    pub every_seconds: u64,
+}
+
+impl Default for SweepOptions {
+    fn default() -> Self {
+        Self { every_seconds: 300 }
+    }
+}
+
 /// Checking that a ready preview answers at its URL with its own revision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -228,6 +273,9 @@ impl EngineOptions {
             ("build.timeout_seconds", self.build.timeout_seconds),
             ("build.poll_max_ms", self.build.poll_max_ms / 1_000),
             ("probe.timeout_seconds", self.probe.timeout_seconds),
+            ("cancel.stale_ms", self.cancel.stale_ms / 1_000),
+            ("cancel.apart_ms", self.cancel.apart_ms / 1_000),
+            ("sweep.every_seconds", self.sweep.every_seconds),
         ];
         if let Some((key, _)) = seconds
             .into_iter()
@@ -264,6 +312,9 @@ impl EngineOptions {
                 "build.poll_min_ms",
                 "must be above 0 and no more than build.poll_max_ms",
             ));
+        }
+        if self.sweep.every_seconds == 0 {
+            return Err(OptionsError::new("sweep.every_seconds", "must be above 0"));
         }
         if self.retention.ttl_seconds == 0 {
             return Err(OptionsError::new(

@@ -13,8 +13,23 @@
 //! - **What goes live is recorded before anything shows it** ([`ContextRecord::go_live`]): the alias, the removal of
 //!   older deployments and the sweeper all look at this one field.
 //! - **A fence is above every earlier one, also above those of a record that was wiped**: `max(previous + 1, clock)`.
+//! - **A record that was made by a claim is unproven** ([`ContextRecord::unproven`]) until its holder has written under the
+//!   fence: where the store may have lost its memory, the holder asks the providers first what they know of the context,
+//!   and merges that in ([`ContextRecord::seed`]), so that a late old revision cannot pass for the newest.
+//! - **Nothing is deleted that somebody may want** ([`ContextRecord::judge`]): what the sweeper deletes is condemned first,
+//!   in the step that checks that nobody can want it; recording an id and going live refuse a condemned one.
+//!
+//! | room | transitions |
+//! | --- | --- |
+//! | `claim` | accepting an event, and granting the lease |
+//! | `held` | what the lease's holder does |
+//! | `memory` | what a look at the providers tells: seeding, judging, mending |
 
-use std::{fmt, sync::Arc, time::Duration};
+mod claim;
+mod held;
+mod memory;
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use foreshow_contract::{
     ContextKey, DeploymentId, HostLabel, Ordinal, OrdinalKind, ProviderName, Revision, Timestamp,
@@ -22,6 +37,11 @@ use foreshow_contract::{
 use serde::{Deserialize, Serialize};
 
 use crate::{Address, Claim, Claimed, outcome::Outcome};
+
+pub use self::{
+    held::{GiveBack, GoLive, Recording, Waits},
+    memory::{Seed, Suspect, Verdict},
+};
 
 /// The delivery that holds a lease: random, new with every claim.
 ///
@@ -35,6 +55,18 @@ impl Owner {
     /// Wraps a token that nobody else has.
     pub fn new(token: impl Into<Arc<str>>) -> Self {
         Self(token.into())
+    }
+
+    /// A delivery of a worker's: the worker's name, a slash, and what no other delivery has.
+    pub fn of_worker(worker: &str, nonce: u64) -> Self {
+        Self(format!("{worker}/{nonce:016x}").into())
+    }
+
+    /// The worker's name; all of it where it has none.
+    pub fn worker(&self) -> &str {
+        self.0
+            .rsplit_once('/')
+            .map_or(&self.0, |(worker, _)| worker)
     }
 }
 
@@ -109,6 +141,35 @@ pub struct ContextRecord {
     /// How long it lives from its last update or touch, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_seconds: Option<u64>,
+    /// Made by a claim, and nobody has written under its fence yet: where the store may have forgotten things, providers
+    /// may know more of this context.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unproven: bool,
+    /// Since when something newer than what is live has been accepted, and not been shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_since: Option<Timestamp>,
+    /// Builds that were cancelled one after another for something newer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancels: Option<Cancels>,
+    /// How long builds of this context take, in milliseconds: a moving mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build_ms: Option<u64>,
+    /// What the newest event waits for, where nobody holds the lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits: Option<Waits>,
+    /// Deployments that the sweeper found and nobody has claimed yet, and until when they may stay.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adopted: BTreeMap<DeploymentId, Timestamp>,
+}
+
+/// Builds that were cancelled one after another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cancels {
+    /// How many, since a build was last let go to its end.
+    pub in_a_row: u32,
+    /// When the last one was.
+    pub last_at: Timestamp,
 }
 
 /// A lease, as the record has it.
@@ -186,40 +247,34 @@ pub enum ClaimAnswer {
 
 impl ClaimAnswer {
     /// The store's answer: what was granted becomes a lease. `record` is the record as the claim left it.
-    pub fn into_claimed(self, claim: &Claim, record: Option<ContextRecord>) -> Claimed {
+    /// `remembers` is whether the store has its whole memory.
+    pub fn into_claimed(
+        self,
+        claim: &Claim,
+        record: Option<ContextRecord>,
+        remembers: bool,
+    ) -> Claimed {
         match self {
             Self::Finished(settled) => Claimed::Finished(settled),
             Self::Stale(by) => Claimed::Stale { by },
             Self::Conflict => Claimed::Conflict,
             Self::Held(until) => Claimed::Held { until },
-            Self::Granted(fence) => Claimed::Granted {
-                lease: Lease::granted(LeaseId {
-                    key: claim.key.clone(),
-                    ordinal: claim.ordinal,
-                    owner: claim.owner.clone(),
-                    fence,
-                }),
-                record: Box::new(record.expect("a granted claim has a record")),
-            },
+            Self::Granted(fence) => {
+                let record = record.expect("a granted claim has a record");
+                Claimed::Granted {
+                    lease: Lease::granted(LeaseId {
+                        key: claim.key.clone(),
+                        ordinal: claim.ordinal,
+                        owner: claim.owner.clone(),
+                        fence,
+                    }),
+                    is_unknown: record.unproven && !remembers,
+                    record: Box::new(record),
+                }
+            }
         }
     }
 }
-
-/// The answer to writing down a deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recording {
-    /// Written.
-    Recorded,
-    /// An end at or above this revision was accepted: stop, and settle as superseded by it.
-    Ended(Ordinal),
-    /// The sweeper is about to delete this deployment: look again.
-    Condemned,
-    /// The lease is lost.
-    Lost,
-}
-
-/// The answer to going live.
-pub type GoLive = Recording;
 
 /// What a context looks like from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,212 +302,9 @@ impl ContextStatus {
 }
 
 impl ContextRecord {
-    /// Accepts an event and claims the context for it, creating the record where there is none.
-    ///
-    /// `prior` is how this very event (same ordinal) ended, if that is remembered.
-    pub fn claim(
-        record: &mut Option<Self>,
-        claim: &Claim,
-        prior: Option<&SettledOutcome>,
-        now: Timestamp,
-    ) -> ClaimAnswer {
-        if let Some(settled) = prior {
-            if settled.digest != claim.digest {
-                return ClaimAnswer::Conflict;
-            }
-            return ClaimAnswer::Finished(settled.clone());
-        }
-        let record = record.get_or_insert_with(|| Self {
-            alias: claim.alias.clone(),
-            desired: claim.ordinal,
-            desired_digest: claim.digest.clone(),
-            desired_at: now,
-            fence: 0,
-            floor: None,
-            lease: None,
-            building: None,
-            live: None,
-            condemned: Vec::new(),
-            expires_at: None,
-            ttl_seconds: None,
-        });
-        let held = record.lease.clone().filter(|lease| lease.until > now);
-
-        if claim.ordinal.kind == OrdinalKind::End {
-            record.floor = record.floor.max(Some(claim.ordinal.revision));
-        }
-        if claim.ordinal > record.desired {
-            record.desired = claim.ordinal;
-            record.desired_digest.clone_from(&claim.digest);
-            record.desired_at = now;
-        }
-        if claim.ordinal < record.desired {
-            return match held {
-                Some(lease) if lease.ordinal == claim.ordinal && lease.digest != claim.digest => {
-                    ClaimAnswer::Conflict
-                }
-                Some(lease) if lease.ordinal == claim.ordinal => ClaimAnswer::Held(lease.until),
-                _ => ClaimAnswer::Stale(record.desired),
-            };
-        }
-        if record.desired_digest != claim.digest {
-            return ClaimAnswer::Conflict;
-        }
-        let until = now.saturating_add(claim.ttl);
-        if let Some(lease) = held {
-            if lease.owner != claim.owner {
-                return ClaimAnswer::Held(lease.until);
-            }
-            // Granted before, and the answer was lost on its way: the holder counts from this question.
-            record.lease = Some(HeldLease {
-                until: lease.until.max(until),
-                ..lease
-            });
-            return ClaimAnswer::Granted(record.fence);
-        }
-        record.fence = record.next_fence(now);
-        record.lease = Some(HeldLease {
-            owner: claim.owner.clone(),
-            ordinal: claim.ordinal,
-            digest: claim.digest.clone(),
-            since: now,
-            until,
-        });
-        ClaimAnswer::Granted(record.fence)
-    }
-
-    /// Above every earlier fence, also above those of a record that was lost: the store's clock had passed them.
-    fn next_fence(&self, now: Timestamp) -> u64 {
-        (self.fence + 1).max(u64::try_from(now.as_micros()).unwrap_or(0))
-    }
-
-    /// Whether this is the lease that holds the context now. One that ran out is lost, also where nobody took over:
-    /// the sweeper may have acted on its absence.
-    pub fn is_held_by(&self, lease: &LeaseId, now: Timestamp) -> bool {
-        self.fence == lease.fence
-            && self
-                .lease
-                .as_ref()
-                .is_some_and(|held| held.owner == lease.owner && held.until > now)
-    }
-
-    /// Prolongs the lease; `false` where it is lost.
-    #[must_use]
-    pub fn renew(&mut self, lease: &LeaseId, ttl: Duration, now: Timestamp) -> bool {
-        if !self.is_held_by(lease, now) {
-            return false;
-        }
-        let until = now.saturating_add(ttl);
-        if let Some(held) = &mut self.lease {
-            held.until = held.until.max(until);
-        }
-        true
-    }
-
     /// Whether the floor has reached this revision.
     pub fn is_ended(&self, revision: Revision) -> bool {
         self.floor.is_some_and(|floor| revision <= floor)
-    }
-
-    fn check(&self, lease: &LeaseId, deployment: &DeploymentId, now: Timestamp) -> Recording {
-        if !self.is_held_by(lease, now) {
-            Recording::Lost
-        } else if self.is_ended(lease.ordinal.revision) {
-            Recording::Ended(self.desired)
-        } else if self.condemned.contains(deployment) {
-            Recording::Condemned
-        } else {
-            Recording::Recorded
-        }
-    }
-
-    /// Writes down the deployment that works on the lease's revision.
-    pub fn record_deployment(
-        &mut self,
-        lease: &LeaseId,
-        deployment: &RecordedDeployment,
-        now: Timestamp,
-    ) -> Recording {
-        let answer = self.check(lease, &deployment.deployment, now);
-        if answer == Recording::Recorded {
-            self.building = Some(deployment.clone());
-        }
-        answer
-    }
-
-    /// Writes down what goes live, and renews the lease.
-    ///
-    /// From here on the live deployment is this one for everybody, the sweeper included, though no alias shows it yet. So
-    /// it gets its expiry here too: however the event ends, what is live can expire.
-    pub fn go_live(
-        &mut self,
-        lease: &LeaseId,
-        live: &Live,
-        expires_at: Timestamp,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> GoLive {
-        let answer = self.check(lease, &live.deployment, now);
-        if answer == Recording::Recorded {
-            self.live = Some(live.clone());
-            self.building = None;
-            self.expire(expires_at, now);
-            let renewed = self.renew(lease, ttl, now);
-            debug_assert!(renewed, "the lease was checked above");
-        }
-        answer
-    }
-
-    /// Ends the lease's event; `false` where the lease is lost. The caller records the outcome in the same step.
-    #[must_use]
-    pub fn settle(
-        &mut self,
-        lease: &LeaseId,
-        outcome: &Outcome,
-        expires_at: Option<Timestamp>,
-        now: Timestamp,
-    ) -> bool {
-        if !self.is_held_by(lease, now) {
-            return false;
-        }
-        self.lease = None;
-        self.building = None;
-        match outcome {
-            Outcome::Ready(_) => {
-                if let Some(at) = expires_at.filter(|at| self.expires_at != Some(*at)) {
-                    self.expire(at, now);
-                }
-            }
-            Outcome::Removed => {
-                self.live = None;
-                self.expires_at = None;
-                self.ttl_seconds = None;
-                self.condemned.clear();
-            }
-            Outcome::Failed { .. } | Outcome::Superseded { .. } => {}
-        }
-        true
-    }
-
-    fn expire(&mut self, at: Timestamp, now: Timestamp) {
-        self.expires_at = Some(at);
-        // Up to the whole second: a moment has passed since it was reckoned.
-        let ttl = at
-            .saturating_since(now)
-            .saturating_add(Duration::from_millis(999));
-        self.ttl_seconds = Some(ttl.as_secs().max(1));
-    }
-
-    /// Gives the lease back, nothing decided. One that is lost is left alone.
-    pub fn release(&mut self, lease: &LeaseId) {
-        if self.fence == lease.fence
-            && self
-                .lease
-                .as_ref()
-                .is_some_and(|held| held.owner == lease.owner)
-        {
-            self.lease = None;
-        }
     }
 
     /// Prolongs a live preview's retention; the new expiry, or `None` where nothing is live.

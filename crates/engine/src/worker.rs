@@ -10,7 +10,7 @@ use std::{
     panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -27,7 +27,8 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
     Broker, Bundles, Clock, Deliveries, Delivery, EngineOptions, OptionsError, Provider, Queue,
-    Store, job::Job, observe, record::Owner, vitals::Vitals,
+    Store, Tasks, job::Job, job::pace::Pace, locals::Locals, observe, record::Owner,
+    sweep::Sweeper, vitals::Vitals,
 };
 
 /// The worker stops: what it holds goes back to the broker.
@@ -41,6 +42,8 @@ pub struct EngineParts {
     pub broker: Arc<dyn Broker>,
     /// What workers agree on.
     pub store: Arc<dyn Store>,
+    /// The same store for renewals of leases, where they run on a runtime of their own; `None` takes `store`.
+    pub lease_store: Option<Arc<dyn Store>>,
     /// Where previews are hosted, in the order in which they are tried.
     pub providers: Vec<Arc<dyn Provider>>,
     /// Where bundles come from.
@@ -53,6 +56,11 @@ pub struct EngineParts {
     pub options: EngineOptions,
     /// Seeds jitter and lease owners: random in a real process, fixed in a simulation.
     pub seed: u64,
+    /// The worker's name, by which `why` and the history call it. No other process should have it, but nothing depends
+    /// on that.
+    pub worker: String,
+    /// Where its tasks run.
+    pub tasks: Tasks,
 }
 
 /// The domain with its ports. Cheap to clone.
@@ -65,6 +73,8 @@ struct Inner {
     /// Whether the last call that had to succeed did; so that a state is logged when it changes, not at every try.
     troubled: AtomicBool,
     vitals: Vitals,
+    locals: Locals,
+    pace: Pace,
 }
 
 impl Engine {
@@ -78,6 +88,8 @@ impl Engine {
             rng,
             troubled: AtomicBool::new(false),
             vitals: Vitals::new(),
+            locals: Locals::default(),
+            pace: Pace::default(),
         })))
     }
 
@@ -94,8 +106,24 @@ impl Engine {
         &*self.0.parts.store
     }
 
-    pub(crate) fn store_handle(&self) -> &Arc<dyn Store> {
-        &self.0.parts.store
+    /// The store, as renewals of leases ask it.
+    pub(crate) fn lease_store(&self) -> Arc<dyn Store> {
+        let parts = &self.0.parts;
+        Arc::clone(parts.lease_store.as_ref().unwrap_or(&parts.store))
+    }
+
+    pub(crate) fn tasks(&self) -> &Tasks {
+        &self.0.parts.tasks
+    }
+
+    /// What this process does with each context.
+    pub(crate) fn locals(&self) -> &Locals {
+        &self.0.locals
+    }
+
+    /// How long builds take.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.0.pace
     }
 
     pub(crate) fn bundles(&self) -> &dyn Bundles {
@@ -130,7 +158,7 @@ impl Engine {
     }
 
     pub(crate) fn new_owner(&self) -> Owner {
-        Owner::new(format!("{:032x}", self.with_rng(|rng| rng.u128(..))))
+        Owner::of_worker(&self.0.parts.worker, self.with_rng(|rng| rng.u64(..)))
     }
 
     /// Asks until there is an answer: what the job needs to go on, but cannot fail for.
@@ -172,8 +200,9 @@ impl Engine {
             }
             let jittered = self.with_rng(|rng| wait.mul_f64(0.5 + rng.f64() / 2.0));
             tokio::select! {
-                () = sleep(jittered) => {}
+                biased;
                 () = shutdown.cancelled() => {}
+                () = sleep(jittered) => {}
             }
             wait = (wait * 2).min(Duration::from_secs(2));
         }
@@ -204,6 +233,7 @@ impl Worker {
     pub async fn run(self, shutdown: CancellationToken) -> Drained {
         let concurrency = self.engine.options().worker.concurrency.get();
         let mut consumers = JoinSet::new();
+        let cut_off = Arc::new(AtomicUsize::new(0));
         for queue in Queue::ALL {
             let consumer = Consumer {
                 engine: self.engine.clone(),
@@ -215,16 +245,28 @@ impl Worker {
             };
             // In the consumer's own task: where that is stuck, the beat stops too.
             let beat = self.engine.vitals().clone();
-            consumers.spawn(async move {
-                tokio::select! {
-                    cut_off = consumer.run() => cut_off,
+            let cut_off = Arc::clone(&cut_off);
+            consumers.spawn(self.engine.tasks().contain(async move {
+                let left = tokio::select! {
+                    biased;
+                    left = consumer.run() => left,
                     never = beat.keep_beating(queue) => match never {},
-                }
-            });
+                };
+                cut_off.fetch_add(left, Ordering::Relaxed);
+            }));
         }
-        match consumers.join_all().await.into_iter().sum() {
+        let sweeper = Sweeper::new(self.engine.clone(), shutdown.clone());
+        consumers.spawn(self.engine.tasks().contain(sweeper.run()));
+        while let Some(stopped) = consumers.join_next().await {
+            if let Err(error) = stopped
+                && error.is_panic()
+            {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
+        match cut_off.load(Ordering::Relaxed) {
             0 => Drained::Cleanly,
-            cut_off => Drained::CutOff(cut_off),
+            left => Drained::CutOff(left),
         }
     }
 }
@@ -243,6 +285,7 @@ impl Consumer {
         let engine = self.engine.clone();
         let prefetch = engine.options().worker.prefetch;
         let started = tokio::select! {
+            biased;
             started = engine.insist(&self.shutdown, || engine.broker().consume(self.queue, prefetch)) => started,
             () = self.shutdown.cancelled() => return 0,
         };
@@ -292,8 +335,9 @@ impl Consumer {
                     }
                     failed = failed.saturating_add(1);
                     tokio::select! {
-                        () = sleep(Duration::from_millis(50 << failed.min(6))) => {}
+                        biased;
                         () = self.shutdown.cancelled() => return,
+                        () = sleep(Duration::from_millis(50 << failed.min(6))) => {}
                     }
                 }
             }
@@ -328,7 +372,8 @@ impl Consumer {
                 );
             }
         };
-        self.jobs.spawn(run.instrument(span));
+        self.jobs
+            .spawn(self.engine.tasks().contain(run.instrument(span)));
     }
 }
 

@@ -115,8 +115,8 @@ async fn an_end_stops_a_running_build() {
     world.publish(end("ctx-42", 1)).await;
     insta::assert_snapshot!(world.story().await, @r#"
     0s acme/ctx-42/1/updated/building building
-    5s acme/ctx-42/1/updated/superseded by 1 ended
-    5s acme/ctx-42/1/ended/removed/ended
+    1s acme/ctx-42/1/updated/superseded by 1 ended
+    1s acme/ctx-42/1/ended/removed/ended
     "#);
     assert!(world.provider.deployments().is_empty());
     world.finish().await;
@@ -261,7 +261,8 @@ async fn the_store_or_the_broker_away_for_a_while_loses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_duplicate_while_the_first_is_being_built_waits_along() {
-    let world = World::start();
+    // Nothing is cancelled, so the first goes on to its end though a newer one is desired.
+    let world = World::with(|options| options.cancel.stale_ms = 0);
     world.provider.set_build(FakeBuild::Ready(secs(5)));
     world.publish(update("ctx-42", 1)).await;
     world.publish(update("ctx-42", 1)).await;
@@ -269,11 +270,12 @@ async fn a_duplicate_while_the_first_is_being_built_waits_along() {
     world.publish(update("ctx-42", 2)).await;
     insta::assert_snapshot!(world.story().await, @r#"
     0s acme/ctx-42/1/updated/building building
+    1s acme/ctx-42/2/updated/building queued
     5s acme/ctx-42/1/updated/ready
     5s acme/ctx-42/1/updated/ready
     5s acme/ctx-42/2/updated/building building
-    10s acme/ctx-42/2/updated/ready
-    10s acme/ctx-42/1/updated/removed/replaced
+    11s acme/ctx-42/2/updated/ready
+    11s acme/ctx-42/1/updated/removed/replaced
     "#);
     world.finish().await;
 }

@@ -4,8 +4,8 @@ use foreshow_contract::{DeploymentId, Revision};
 
 use super::{Job, stop::Stop};
 use crate::{
-    BuildState, Failure, Outcome, Provider, ProviderError, Settlement, outcome::Subject,
-    ports::QuotaMember,
+    BuildState, Failure, Outcome, Provider, ProviderError, Settlement, mutants::mutant,
+    outcome::Subject, ports::QuotaMember,
 };
 
 /// How often a provider is asked what is left, within one attempt.
@@ -31,11 +31,7 @@ impl Job {
         self.engine
             .insist(&self.shutdown, || self.engine.store().leave(&place))
             .await?;
-        Ok(Settlement {
-            outcome: Outcome::Removed,
-            expires_at: None,
-            kept: Vec::new(),
-        })
+        Ok(Settlement::of(Outcome::Removed))
     }
 }
 
@@ -64,6 +60,8 @@ async fn left(
     up_to: Revision,
 ) -> Result<Vec<DeploymentId>, ProviderError> {
     let listed = provider.list(&subject.key).await?.into_iter();
-    let left = listed.filter(|one| one.revision <= up_to && one.state != BuildState::Gone);
+    let left = listed.filter(|one| {
+        (one.revision <= up_to || mutant!(EndUnbounded)) && one.state != BuildState::Gone
+    });
     Ok(left.map(|one| one.id).collect())
 }

@@ -8,7 +8,9 @@ use tracing::{debug, info, warn};
 
 use super::{Job, results, stop::Trouble};
 use crate::{
-    DeadLetterReason, Delay, Delivery, Outcome, observe,
+    DeadLetterReason, Delay, Delivery, Outcome,
+    mutants::mutant,
+    observe,
     outcome::{Subject, with_attempt},
     ports::QuotaMember,
     retry::{self, Next},
@@ -24,6 +26,9 @@ impl Job {
         outcome: &Outcome,
         may_be_admitted: bool,
     ) -> Result<(), ShuttingDown> {
+        if mutant!(AckBeforePublish) {
+            self.ack().await?;
+        }
         let results = results::of(subject, outcome, &self.engine);
         self.engine
             .insist(&self.shutdown, || {
@@ -63,6 +68,9 @@ impl Job {
             Outcome::Failed { report } => {
                 warn!(context.id = %subject.key, revision = %subject.ordinal.revision, code = %report.code,
                     "preview of {} failed: {}", subject.key, report.message);
+                if mutant!(DeadLetterOnce) && self.delivery.redelivered {
+                    return self.ack().await;
+                }
                 let reason = DeadLetterReason {
                     code: report.code.to_string(),
                     message: report.message.clone(),
@@ -157,6 +165,7 @@ impl Job {
     /// Returns when the delivery is to be let go of: the worker stops, or holds it for too long already.
     pub(super) async fn must_let_go(&self) {
         tokio::select! {
+            biased;
             () = self.shutdown.cancelled() => {}
             () = sleep_until(self.hold_until) => {}
         }

@@ -9,6 +9,7 @@ use tracing::{debug, info, warn};
 
 use super::{
     Job,
+    pace::{Obsolete, Patience},
     progress::Progress,
     stop::{Stop, Trouble},
 };
@@ -16,6 +17,8 @@ use crate::{
     Admission, AdmitRequest, BuildState, BundleFile, ContextRecord, CreateRequest, Deployment,
     Failure, Live, Provider, QuotaSet, Settlement, code,
     lease::Keeper,
+    mutants::mutant,
+    observe,
     outcome::Subject,
     record::{RecordedDeployment, Recording},
 };
@@ -33,6 +36,7 @@ pub(super) struct Deploy<'a> {
     pub(super) keeper: &'a Keeper,
     pub(super) record: &'a ContextRecord,
     pub(super) progress: Progress,
+    patience: Patience,
     pub(super) started_at: Instant,
     /// When the build began to be watched; `None` where nothing had to be built.
     pub(super) watched_from: Option<Instant>,
@@ -63,7 +67,12 @@ impl<'a> Deploy<'a> {
             update,
             keeper,
             record,
-            progress: Progress::start(job.engine.clone(), subject.clone()),
+            progress: Progress::start(
+                job.engine.clone(),
+                subject.clone(),
+                BuildingState::Preparing,
+            ),
+            patience: Patience::new(job.engine.options().cancel.clone(), record, started_at),
             started_at,
             watched_from: None,
             timings: Timings {
@@ -169,11 +178,11 @@ impl<'a> Deploy<'a> {
     /// Fetches, checks and digests the files, on a thread that may block.
     async fn prepare(&self) -> Result<(Tree, Option<BundleFile>), Stop> {
         let limits = self.job.engine.options().bundle.clone();
+        let tasks = self.job.engine.tasks();
         let (prepared, bundle) = match &self.update.content {
             Content::Files(files) => {
                 let files = files.clone();
-                let reading =
-                    tokio::task::spawn_blocking(move || tree_from_inline(&files, &limits));
+                let reading = tasks.compute(move || tree_from_inline(&files, &limits));
                 (reading.await, None)
             }
             Content::Bundle(bundle) => {
@@ -188,13 +197,11 @@ impl<'a> Deploy<'a> {
                         Stop::failed(trouble.because(&error))
                     })?;
                 let (sha256, read) = (bundle.sha256, file.clone());
-                let reading =
-                    tokio::task::spawn_blocking(move || tree_from_bundle(&read, sha256, &limits));
+                let reading = tasks.compute(move || tree_from_bundle(&read, sha256, &limits));
                 (reading.await, Some(file))
             }
         };
-        let tree = prepared.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
-        let tree = tree.map_err(|error: BundleError| {
+        let tree = prepared.map_err(|error: BundleError| {
             if error.is_transient() {
                 let message = "the files could not be read by the worker";
                 let failure = Failure::Retryable { after: None };
@@ -341,6 +348,7 @@ impl<'a> Deploy<'a> {
                 deployment.revision == self.update.revision
                     && deployment.state != BuildState::Gone
                     && !self.record.condemned.contains(&deployment.id)
+                    && !mutant!(AdoptSkipped)
             })
             .max_by_key(|deployment| match deployment.state {
                 BuildState::Ready => 3,
@@ -348,6 +356,23 @@ impl<'a> Deploy<'a> {
                 BuildState::Failed { .. } => 1,
                 BuildState::Gone => 0,
             }))
+    }
+
+    /// Whether something newer makes this revision obsolete, and if so, what becomes of its build.
+    fn obsolete(&self, building: Option<(&ProviderName, Instant)>) -> Option<Obsolete> {
+        (self.keeper.desired() > self.subject.ordinal)
+            .then(|| self.patience.with_newer(building, self.job.engine.pace()))
+    }
+
+    fn step_down(&self, what: &str) -> Stop {
+        let by = self.keeper.desired();
+        info!(context.id = %self.subject.key, "revision {} of {} steps down for {by}: {what}",
+            self.update.revision, self.subject.key);
+        observe::cancelled();
+        Stop::SteppedDown {
+            by,
+            why: format!("{by} was accepted; {what}"),
+        }
     }
 
     fn is_ended(&self) -> bool {
@@ -368,6 +393,9 @@ impl<'a> Deploy<'a> {
         }
         if self.is_ended() {
             return Err(Stop::Superseded(self.keeper.desired()));
+        }
+        if self.obsolete(None) == Some(Obsolete::Cancel) {
+            return Err(self.step_down("it had not been created yet"));
         }
         self.progress
             .at(BuildingState::Uploading, provider.name(), None);
@@ -397,6 +425,9 @@ impl<'a> Deploy<'a> {
         let give_up_at = Instant::now() + Duration::from_secs(options.timeout_seconds);
         let mut state = deployment.state.clone();
         let mut failed_questions = 0;
+        let began_at = Instant::now();
+        let mut told = None;
+        let mut cancel_is_asked = false;
         self.progress.at(
             BuildingState::Building,
             provider.name(),
@@ -404,6 +435,13 @@ impl<'a> Deploy<'a> {
         );
         loop {
             match state {
+                // A cancel without an answer may land yet, and would remove what is live by then.
+                BuildState::Ready if cancel_is_asked => {
+                    return Err(self.step_down(&format!(
+                        "a cancel of the build of {} was asked for and never confirmed",
+                        deployment.id
+                    )));
+                }
                 BuildState::Ready => return Ok(true),
                 BuildState::Gone => return Ok(false),
                 BuildState::Failed { log_tail } => {
@@ -430,6 +468,33 @@ impl<'a> Deploy<'a> {
                 }
                 return Err(Stop::Superseded(self.keeper.desired()));
             }
+            let mut look_at = interval;
+            match self.obsolete(Some((provider.name(), began_at))) {
+                None => {}
+                Some(Obsolete::GoOn(why)) if told == Some(why) => {}
+                Some(Obsolete::GoOn(why)) => {
+                    debug!(context.id = %self.subject.key, "something newer was accepted, and the build goes on: {why}");
+                    told = Some(why);
+                }
+                Some(Obsolete::NotYet(left)) => look_at = look_at.min(left),
+                Some(Obsolete::Cancel) => match provider.cancel(&deployment.id).await {
+                    Ok(()) => {
+                        let ran_ms = began_at.elapsed().as_millis();
+                        return Err(self.step_down(&format!(
+                            "the build of {} was cancelled after {ran_ms} ms",
+                            deployment.id
+                        )));
+                    }
+                    Err(error) => {
+                        // Not confirmed, so perhaps not done: asked again at the next look.
+                        cancel_is_asked = true;
+                        debug!(
+                            error = &error as &dyn std::error::Error,
+                            "an obsolete build was not cancelled"
+                        );
+                    }
+                },
+            }
             if Instant::now() >= give_up_at {
                 let cancelled = provider.cancel(&deployment.id).await;
                 cancelled.map_err(|error| Stop::from(error).kept_here())?;
@@ -443,9 +508,10 @@ impl<'a> Deploy<'a> {
                 ));
             }
             tokio::select! {
-                () = sleep(interval) => {}
-                () = self.keeper.news() => {}
+                biased;
                 () = self.job.must_let_go() => return Err(Stop::HandOver),
+                () = self.keeper.news() => {}
+                () = sleep(look_at) => {}
             }
             interval = interval.mul_f64(1.5).min(poll_max);
             state = match provider.status(&deployment.id).await {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     BuildState, Deployment, Failure, Live, Outcome, Probe, Provider, ReadyOutcome, Settlement,
-    code, record::Recording,
+    code, mutants::mutant, record::Recording,
 };
 
 /// How often an alias is moved again when it shows another deployment.
@@ -98,10 +98,11 @@ impl Deploy<'_> {
             Some(&deployment.id),
         );
         self.probe(provider, deployment).await?;
-        self.timings.built_ms = self
-            .watched_from
-            .take()
-            .map_or(0, |from| millis(from.elapsed()));
+        let built = self.watched_from.take().map(|from| from.elapsed());
+        self.timings.built_ms = built.map_or(0, millis);
+        if let Some(took) = built {
+            self.job.engine.pace().built(provider.name(), took);
+        }
         let engine = &self.job.engine;
         let ttl = engine.options().lease.ttl();
         let expires_at = engine.now().saturating_add(self.ttl());
@@ -144,6 +145,8 @@ impl Deploy<'_> {
             outcome,
             expires_at: Some(expires_at),
             kept,
+            built_ms: built.map(millis),
+            cancelled: None,
         }))
     }
 
@@ -174,8 +177,9 @@ impl Deploy<'_> {
             }
             debug!(deployment.id = %deployment.id, "not reachable yet: {seen}");
             tokio::select! {
-                () = sleep(interval) => {}
+                biased;
                 () = self.job.must_let_go() => return Err(Stop::HandOver),
+                () = sleep(interval) => {}
             }
             interval = (interval * 2).min(longest);
         }
@@ -191,6 +195,9 @@ impl Deploy<'_> {
         for _ in 0..ALIAS_MOVES {
             if !provider.move_alias(alias, &deployment.id).await? {
                 return Ok(None);
+            }
+            if mutant!(AliasUnverified) {
+                return Ok(Some(vec![deployment.id.clone()]));
             }
             let kept = self.make_room(provider, deployment).await?;
             if provider.alias(alias).await?.as_ref() == Some(&deployment.id) {

@@ -17,6 +17,8 @@ mod cleanup;
 mod conclude;
 mod deploy;
 mod go_live;
+mod look_up;
+pub(crate) mod pace;
 mod progress;
 mod reject;
 mod results;
@@ -24,7 +26,9 @@ mod stop;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use foreshow_contract::{ContextEvent, ContextKey, ContextUpdated, IncomingEvent, OrdinalKind};
+use foreshow_contract::{
+    BuildingState, ContextEvent, ContextKey, ContextUpdated, IncomingEvent, OrdinalKind,
+};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, sleep_until},
@@ -32,11 +36,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use self::stop::{Stop, Trouble};
+use self::{
+    progress::Progress,
+    stop::{Stop, Trouble},
+};
 use crate::{
-    Claim, Claimed, ContextRecord, DeadLetterReason, Delivery, Failure, Outcome, Settlement,
-    Settling, StoreError,
+    Claim, Claimed, ContextRecord, DeadLetterReason, Delivery, Failure, GiveBack, Outcome,
+    Settlement, Settling, StoreError,
     lease::{Keeper, LeaseLost},
+    mutants::mutant,
     observe,
     outcome::Subject,
     ports::QuotaMember,
@@ -129,14 +137,27 @@ impl Job {
             ttl: options.lease.ttl(),
         };
         let mut watch = self.engine.store().watch(&subject.key);
+        let locals = self.engine.locals();
+        let mut begun = locals.watch(&subject.key);
+        #[cfg(feature = "mutants")]
+        crate::mutants::arrived(&subject.key, subject.ordinal);
+        // One of this process's deliveries of this revision asks on behalf of all; held from the first wait on.
+        let mut seat = None;
+        let mut queued = None;
         // Most of a storm is superseded at its first claim, and was never let in anywhere.
         let mut may_be_admitted = self.delivery.redelivered
             || self.delivery.attempt > NonZeroU32::MIN
             || matches!(wish, Wish::GiveUp(_));
         loop {
             let slot = tokio::select! {
-                slot = self.slots.acquire() => slot.expect("the slots are never closed"),
+                biased;
                 () = self.must_let_go() => return self.let_go().await,
+                slot = self.slots.acquire(), if !locals.is_worked_on(&subject.key) => {
+                    Some(slot.expect("the slots are never closed"))
+                }
+                () = begun.changed(), if !locals.is_worked_on(&subject.key) => continue,
+                // Most likely held, so it costs nothing; and if it is granted after all, one more runs.
+                () = std::future::ready(()), if locals.is_worked_on(&subject.key) => None,
             };
             claim.owner = self.engine.new_owner();
             let ask = || async {
@@ -161,32 +182,71 @@ impl Job {
                 Claimed::Conflict => return self.reject_conflict(subject).await,
                 Claimed::Held { until } => {
                     drop(slot);
+                    #[cfg(feature = "mutants")]
+                    if let Some(by) =
+                        crate::mutants::superseded_early(&subject.key, subject.ordinal)
+                    {
+                        let outcome = Outcome::Superseded { by };
+                        return self.conclude(subject, event, &outcome, true).await;
+                    }
                     if Instant::now() >= give_up_at {
                         let park = Duration::from_millis(options.wait.park_ms);
                         return self.delay(park, self.delivery.attempt, None).await;
+                    }
+                    // A copy of what is being built would only take the word "building" back.
+                    let is_copy = self.delivery.redelivered
+                        || locals.is_worked_on_for(&subject.key, subject.ordinal);
+                    if queued.is_none() && !is_copy && matches!(wish, Wish::Deploy(_)) {
+                        let (engine, subject) = (self.engine.clone(), subject.clone());
+                        queued = Some(Progress::start(engine, subject, BuildingState::Queued));
+                    }
+                    seat = seat.or_else(|| locals.try_seat(&subject.key, subject.ordinal));
+                    if seat.is_none() {
+                        tokio::select! {
+                            biased;
+                            () = self.must_let_go() => return self.let_go().await,
+                            () = sleep_until(give_up_at) => continue,
+                            taken = locals.seat(&subject.key, subject.ordinal) => seat = Some(taken),
+                        }
+                        // Whoever had it before may have had the answer.
+                        continue;
                     }
                     let left = until
                         .saturating_since(self.engine.now())
                         .min(options.lease.ttl());
                     tokio::select! {
-                        () = watch.changed() => {}
-                        // A moment after the lease's end, so that the question does not come just before it.
-                        () = sleep(left + Duration::from_millis(5)) => {}
-                        () = sleep_until(give_up_at) => {}
+                        biased;
                         () = self.must_let_go() => return self.let_go().await,
+                        () = watch.changed(), if !mutant!(WaiterNeverWakes) => {}
+                        // A moment after the lease's end, so that the question does not come just before it.
+                        () = sleep(left + Duration::from_millis(5)), if !mutant!(WaiterNeverWakes) => {}
+                        () = sleep_until(give_up_at), if !mutant!(WaiterNeverWakes) => {}
                     }
                 }
-                Claimed::Granted { lease, record } => {
+                Claimed::Granted {
+                    lease,
+                    record,
+                    is_unknown,
+                } => {
                     may_be_admitted = true;
+                    queued = None;
+                    let _working = locals.work_on(&subject.key, subject.ordinal);
                     let keeper = Keeper::start(
-                        Arc::clone(self.engine.store_handle()),
+                        self.engine.lease_store(),
+                        self.engine.tasks(),
                         lease,
                         asked_at,
                         record.desired,
                         record.floor,
                         &options.lease,
                     );
-                    match self.work(subject, keeper, &record, &wish, asked_at).await? {
+                    let granted = Granted {
+                        keeper,
+                        record: *record,
+                        is_unknown,
+                        asked_at,
+                    };
+                    match self.work(subject, granted, &wish).await? {
                         Worked::Settled(outcome) => {
                             return self.conclude(subject, event, &outcome, true).await;
                         }
@@ -198,6 +258,7 @@ impl Job {
                                 "the lease of {} was lost; claiming again", subject.ordinal
                             );
                         }
+                        Worked::Overtaken => {}
                     }
                 }
             }
@@ -208,29 +269,54 @@ impl Job {
     async fn work(
         &self,
         subject: &Subject,
-        keeper: Keeper,
-        record: &ContextRecord,
+        granted: Granted,
         wish: &Wish<'_>,
-        granted_at: Instant,
     ) -> Result<Worked, ShuttingDown> {
         let store = self.engine.store();
-        let stopped = match wish {
-            Wish::Deploy(update) => {
-                let deploy =
-                    deploy::Deploy::new(self, subject, update, &keeper, record, granted_at);
-                keeper.hold(deploy.run()).await
+        let Granted {
+            keeper,
+            mut record,
+            is_unknown,
+            asked_at,
+        } = granted;
+        let work = async {
+            if is_unknown && !matches!(wish, Wish::GiveUp(_)) {
+                record = self.look_up(subject).await?;
+                if record.desired > subject.ordinal {
+                    return Err(Stop::Overtaken);
+                }
             }
-            Wish::CleanUp => keeper.hold(self.clean_up(subject)).await,
-            Wish::GiveUp(trouble) => Ok(Err(Stop::failed(trouble.clone()))),
+            match wish {
+                Wish::Deploy(update) => {
+                    deploy::Deploy::new(self, subject, update, &keeper, &record, asked_at)
+                        .run()
+                        .await
+                }
+                Wish::CleanUp => self.clean_up(subject).await,
+                Wish::GiveUp(trouble) => Err(Stop::failed(trouble.clone())),
+            }
         };
-        let settlement = match stopped.unwrap_or_else(|lost| Err(lost.into())) {
+        let settlement = match keeper
+            .hold(work)
+            .await
+            .unwrap_or_else(|lost| Err(lost.into()))
+        {
             Ok(settlement) => settlement,
-            Err(Stop::Superseded(by)) => Settlement {
-                outcome: Outcome::Superseded { by },
-                expires_at: None,
-                kept: Vec::new(),
+            Err(Stop::Superseded(by)) => Settlement::of(Outcome::Superseded { by }),
+            Err(Stop::SteppedDown { by, why }) => Settlement {
+                cancelled: Some(why),
+                ..Settlement::of(Outcome::Superseded { by })
             },
             Err(Stop::LeaseLost) => return Ok(Worked::LeaseLost),
+            Err(Stop::Overtaken) => {
+                let lease = keeper.finish();
+                self.engine
+                    .insist(&self.shutdown, || {
+                        store.release(&lease, &GiveBack::HandedOver)
+                    })
+                    .await?;
+                return Ok(Worked::Overtaken);
+            }
             Err(Stop::HandOver) => {
                 if !self.shutdown.is_cancelled() {
                     // It comes back as if it had never been let in: a place that it left behind would wait for its deadline.
@@ -241,7 +327,7 @@ impl Job {
                     }
                 }
                 let lease = keeper.finish();
-                if let Err(error) = store.release(&lease).await {
+                if let Err(error) = store.release(&lease, &GiveBack::HandedOver).await {
                     warn!(context.id = %lease.key, error = &error as &dyn std::error::Error,
                         "the lease was not released; it runs out by itself");
                 }
@@ -265,8 +351,12 @@ impl Job {
                         left?;
                     }
                     let lease = keeper.finish();
+                    let back = GiveBack::Deferred {
+                        until: self.engine.now().saturating_add(after),
+                        why: trouble.message.clone(),
+                    };
                     self.engine
-                        .insist(&self.shutdown, || store.release(&lease))
+                        .insist(&self.shutdown, || store.release(&lease, &back))
                         .await?;
                     self.delay(after, attempt, Some(&trouble)).await?;
                     return Ok(Worked::HandedOn);
@@ -281,11 +371,7 @@ impl Job {
                             Err(LeaseLost) => return Ok(Worked::LeaseLost),
                         }
                     }
-                    Settlement {
-                        outcome: self.failed(&trouble, code),
-                        expires_at: None,
-                        kept: Vec::new(),
-                    }
+                    Settlement::of(self.failed(&trouble, code))
                 }
             },
         };
@@ -310,7 +396,11 @@ impl Job {
             .engine
             .insist(&self.shutdown, || store.context(key))
             .await?;
-        if record.is_some_and(|record| record.live.is_some()) {
+        // What an end covers is not live, whoever gets to remove it.
+        if record.is_some_and(|record| {
+            let live = record.live.as_ref();
+            live.is_some_and(|live| !record.is_ended(live.revision))
+        }) {
             return Ok(());
         }
         let place = QuotaMember::LivePreview(key.clone());
@@ -320,12 +410,23 @@ impl Job {
     }
 }
 
+/// A lease that was granted, and what the claim told.
+struct Granted {
+    keeper: Keeper,
+    record: ContextRecord,
+    is_unknown: bool,
+    /// When the claim was asked.
+    asked_at: Instant,
+}
+
 /// How work under a lease came out.
 enum Worked {
     /// The event has ended; it is still to be published.
     Settled(Outcome),
     /// The delivery is out of our hands.
     HandedOn,
-    /// Claim again.
+    /// Claim again: the lease is gone.
     LeaseLost,
+    /// Claim again: something newer was found, and the lease was given back.
+    Overtaken,
 }

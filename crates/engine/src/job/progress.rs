@@ -30,13 +30,14 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn start(engine: Engine, subject: Subject) -> Self {
+    pub(super) fn start(engine: Engine, subject: Subject, state: BuildingState) -> Self {
         let (steps, receiver) = watch::channel(Step {
-            state: BuildingState::Preparing,
+            state,
             provider: None,
             deployment: None,
         });
-        let teller = tokio::spawn(tell(engine, subject, receiver)).abort_handle();
+        let tasks = engine.tasks().clone();
+        let teller = tasks.spawn(tell(engine, subject, receiver));
         Self { steps, teller }
     }
 
@@ -69,6 +70,7 @@ async fn tell(engine: Engine, subject: Subject, mut steps: watch::Receiver<Step>
     loop {
         let step = steps.borrow_and_update().clone();
         tokio::select! {
+            biased;
             changed = steps.changed() => match changed {
                 Ok(()) => continue,
                 Err(_) => return,

@@ -15,6 +15,15 @@ pub(super) enum Stop {
     HandOver,
     /// Something newer won.
     Superseded(Ordinal),
+    /// Something newer won, and the build was cancelled for it, or never begun.
+    SteppedDown {
+        /// The winner.
+        by: Ordinal,
+        /// What was stopped, for people.
+        why: String,
+    },
+    /// Providers know of something newer than this event: give the lease back, and ask the store again.
+    Overtaken,
     /// It failed; whether for good is the retry policy's to say.
     Failed(Box<Trouble>),
 }

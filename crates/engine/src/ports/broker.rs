@@ -174,7 +174,7 @@ pub struct Delivery {
 }
 
 /// Names one delivery to the adapter that made it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Receipt {
     /// The consumer, in the adapter's numbering.
     pub consumer: u64,

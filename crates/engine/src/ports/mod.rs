@@ -16,10 +16,10 @@ pub use broker::{
 pub use bundles::{BundleFile, BundleVault, Bundles, BundlesError};
 pub use clock::Clock;
 pub use provider::{
-    Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Probe, Provider,
-    ProviderError,
+    Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Inventory, Probe,
+    Provider, ProviderError,
 };
 pub use store::{
-    Admission, AdmitRequest, Claim, Claimed, ContextSummary, HistoryEntry, Place, QuotaMember,
-    QuotaSet, Renewal, Settlement, Settling, Store, StoreError, Watch,
+    Admission, AdmitRequest, Claim, Claimed, ContextSummary, Happening, HistoryEntry, Place,
+    QuotaMember, QuotaSet, Renewal, Settlement, Settling, Store, StoreError, Watch,
 };

@@ -31,6 +31,10 @@ pub trait Provider: Send + Sync + 'static {
     /// Every deployment that carries this context's tags, in any state, of any revision.
     async fn list(&self, key: &ContextKey) -> Result<Vec<Deployment>, ProviderError>;
 
+    /// Deployments of all contexts that carry this installation's tags, a page at a time: the first where `after` is
+    /// `None`, else the one that follows the page that gave it. A deployment that comes or goes meanwhile may be missed.
+    async fn inventory(&self, after: Option<&str>) -> Result<Inventory, ProviderError>;
+
     /// Creates a deployment with the tags given, uploading only what the provider lacks.
     ///
     /// Not idempotent: after an error the deployment may exist, or may still come to exist.
@@ -39,7 +43,7 @@ pub trait Provider: Send + Sync + 'static {
     /// How the deployment's build stands.
     async fn status(&self, id: &DeploymentId) -> Result<BuildState, ProviderError>;
 
-    /// Stops a build that runs and removes what it left. Idempotent.
+    /// Stops a build that runs and removes what it left. Idempotent. `Ok` only once the provider confirmed it.
     async fn cancel(&self, id: &DeploymentId) -> Result<(), ProviderError>;
 
     /// Removes the deployment and every alias that shows it. Idempotent: one that is gone counts as removed.
@@ -104,6 +108,15 @@ pub struct Deployment {
     pub state: BuildState,
     /// Where it is reached.
     pub address: Address,
+}
+
+/// A page of a provider's deployments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// Those on this page.
+    pub deployments: Vec<Deployment>,
+    /// What to ask for the next page with; `None` on the last.
+    pub next: Option<String>,
 }
 
 /// How a build stands.

@@ -8,8 +8,8 @@ use foreshow_contract::{
 use crate::{
     outcome::Outcome,
     record::{
-        ContextRecord, GoLive, Lease, LeaseId, Live, Owner, RecordedDeployment, Recording,
-        SettledOutcome,
+        ContextRecord, GiveBack, GoLive, HeldLease, Lease, LeaseId, Live, Owner,
+        RecordedDeployment, Recording, Seed, SettledOutcome, Suspect, Verdict,
     },
 };
 
@@ -53,7 +53,39 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Settling, StoreError>;
 
     /// Gives the lease back with nothing decided. A lease that is lost already is left alone.
-    async fn release(&self, lease: &LeaseId) -> Result<(), StoreError>;
+    async fn release(&self, lease: &LeaseId, back: &GiveBack) -> Result<(), StoreError>;
+
+    /// Merges in what the providers know of a context: [`ContextRecord::seed`].
+    async fn seed(&self, key: &ContextKey, seed: &Seed) -> Result<(), StoreError>;
+
+    /// Decides over a deployment that the context's record may not name: [`ContextRecord::judge`], with how the update of
+    /// its revision ended, and whether it was announced and kept, as the store remembers them. A context that the store
+    /// does not know is created for it by [`seed`](Store::seed) first; without, the answer is [`Verdict::Adopted`].
+    async fn judge(&self, key: &ContextKey, suspect: &Suspect) -> Result<Verdict, StoreError>;
+
+    /// A condemned deployment is gone at its provider: [`ContextRecord::forget_condemned`].
+    async fn forget_condemned(
+        &self,
+        key: &ContextKey,
+        deployment: &DeploymentId,
+    ) -> Result<(), StoreError>;
+
+    /// Notes that what the record has as live is gone at its provider: [`ContextRecord::mend`].
+    async fn mend(&self, key: &ContextKey, gone: &DeploymentId) -> Result<bool, StoreError>;
+
+    /// Whether the store has its whole memory. One that is new, or was wiped, has not, until a rebuild from the
+    /// providers' tagged deployments is done.
+    async fn remembers(&self) -> Result<bool, StoreError>;
+
+    /// Begins a rebuild: leaves `nonce`, which a wipe takes along with everything else, in place of any other's.
+    async fn begin_rebuild(&self, nonce: &str) -> Result<(), StoreError>;
+
+    /// Ends a rebuild: from now on the store [`remembers`](Store::remembers), unless the nonce is gone, by a wipe that
+    /// came between or by another rebuild: then `false`.
+    async fn complete_rebuild(&self, nonce: &str) -> Result<bool, StoreError>;
+
+    /// Makes `owner` the one who sweeps, for `ttl` from now, where nobody else is.
+    async fn lead_sweep(&self, owner: &Owner, ttl: Duration) -> Result<bool, StoreError>;
 
     /// Prolongs a live context's retention to `ttl` from now (its own last `ttl` where `None`), never shortening it.
     /// `None` where there is nothing to prolong, else the new expiry.
@@ -164,6 +196,9 @@ pub enum Claimed {
         lease: Lease,
         /// Its record as the claim left it.
         record: Box<ContextRecord>,
+        /// The record is [unproven](ContextRecord::unproven), and the store does not [remember](Store::remembers): the
+        /// providers may know more of this context.
+        is_unknown: bool,
     },
 }
 
@@ -191,6 +226,23 @@ pub struct Settlement {
     /// Of a preview that is ready: its deployment, and the older ones that were kept beside it. Announced revisions
     /// that no kept deployment serves are told as replaced, once.
     pub kept: Vec<DeploymentId>,
+    /// Of a preview that is ready: how long its build took, in milliseconds, where something was built.
+    pub built_ms: Option<u64>,
+    /// Of a superseded update: that its build was cancelled, or never begun, for something newer; in words for people.
+    pub cancelled: Option<String>,
+}
+
+impl Settlement {
+    /// An end with nothing live to tell of.
+    pub fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            expires_at: None,
+            kept: Vec::new(),
+            built_ms: None,
+            cancelled: None,
+        }
+    }
 }
 
 /// The answer to a settlement.
@@ -315,23 +367,97 @@ pub struct HistoryEntry {
     pub key: ContextKey,
     /// To which of its events.
     pub ordinal: Ordinal,
-    /// How it ended.
-    pub outcome: OutcomeKind,
+    /// What.
+    pub what: Happening,
     /// A few words more, for people.
     pub detail: String,
+    /// The worker that held the lease, and since when, where the store saw that.
+    pub by: Option<(String, Timestamp)>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// The event ended.
+    Ended(OutcomeKind),
+    /// Its holder let go of it, for another to go on.
+    HandedOver,
+    /// It waits for a limit, or for its next attempt.
+    Deferred,
+}
+
+impl Happening {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ended(outcome) => outcome.word(),
+            Self::HandedOver => "handed_over",
+            Self::Deferred => "deferred",
+        }
+    }
+
+    /// What has this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "handed_over" => Some(Self::HandedOver),
+            "deferred" => Some(Self::Deferred),
+            other => OutcomeKind::ALL
+                .into_iter()
+                .find(|kind| kind.word() == other)
+                .map(Self::Ended),
+        }
+    }
 }
 
 impl HistoryEntry {
-    /// That the lease's event ended so.
-    pub fn of(lease: &LeaseId, outcome: &Outcome, at: Timestamp) -> Self {
+    /// That the lease's event ended so. `held` is the lease as the record had it.
+    pub fn ended(
+        lease: &LeaseId,
+        outcome: &Outcome,
+        cancelled: Option<&str>,
+        held: Option<&HeldLease>,
+        at: Timestamp,
+    ) -> Self {
+        let mut detail = outcome.detail();
+        if let Some(why) = cancelled {
+            detail = format!("{detail}; cancelled: {why}");
+        }
         Self {
             at,
             key: lease.key.clone(),
             ordinal: lease.ordinal,
-            outcome: outcome.kind(),
-            detail: outcome.detail(),
+            what: Happening::Ended(outcome.kind()),
+            detail,
+            by: held.map(holder),
         }
     }
+
+    /// That the lease was given back.
+    pub fn given_back(
+        lease: &LeaseId,
+        back: &GiveBack,
+        held: Option<&HeldLease>,
+        at: Timestamp,
+    ) -> Self {
+        let (what, detail) = match back {
+            GiveBack::HandedOver => (Happening::HandedOver, String::new()),
+            GiveBack::Deferred { until, why } => {
+                (Happening::Deferred, format!("until {until}: {why}"))
+            }
+        };
+        Self {
+            at,
+            key: lease.key.clone(),
+            ordinal: lease.ordinal,
+            what,
+            detail,
+            by: held.map(holder),
+        }
+    }
+}
+
+fn holder(held: &HeldLease) -> (String, Timestamp) {
+    (held.owner.worker().to_owned(), held.since)
 }
 
 /// The store could not do what was asked.

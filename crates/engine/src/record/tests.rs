@@ -4,7 +4,7 @@ use foreshow_contract::{ContextId, ContextKey, HostLabel, Ordinal, Revision, Ten
 use proptest::prelude::*;
 
 use super::*;
-use crate::Claim;
+use crate::{Claim, Settlement};
 
 const TTL: Duration = Duration::from_secs(15);
 
@@ -204,8 +204,8 @@ fn a_lost_lease_writes_nothing() {
         record.go_live(&frozen, &live(1, "d"), at(100), TTL, at(17)),
         Recording::Lost
     );
-    assert!(!record.settle(&frozen, &Outcome::Removed, None, at(17)));
-    record.release(&frozen);
+    assert!(!record.settle(&frozen, &Settlement::of(Outcome::Removed), at(17)));
+    assert!(!record.release(&frozen, &GiveBack::HandedOver, at(17)));
     assert_eq!(*record, before);
 }
 
@@ -262,7 +262,7 @@ fn an_update_above_an_end_reopens_the_context() {
         record
             .as_mut()
             .unwrap()
-            .settle(&ending, &Outcome::Removed, None, at(1))
+            .settle(&ending, &Settlement::of(Outcome::Removed), at(1))
     );
     let reopened = granted(record, update(3), "b", at(2));
     assert_eq!(
@@ -281,7 +281,7 @@ fn a_touch_prolongs_and_never_shortens() {
     let record = record.as_mut().unwrap();
     assert_eq!(record.touch(None, at(0)), None, "nothing is live yet");
     let ready = Outcome::Superseded { by: update(2) };
-    assert!(record.settle(&working, &ready, None, at(1)));
+    assert!(record.settle(&working, &Settlement::of(ready), at(1)));
     record.expires_at = Some(at(100));
     record.ttl_seconds = Some(99);
     assert_eq!(record.touch(None, at(50)), Some(at(149)));

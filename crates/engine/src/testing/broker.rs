@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     num::NonZeroU32,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -32,15 +32,15 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    ready: HashMap<Queue, VecDeque<Waiting>>,
+    ready: BTreeMap<Queue, VecDeque<Waiting>>,
     delayed: Vec<(Instant, Queue, Waiting)>,
-    out: HashMap<Receipt, (Queue, Waiting)>,
-    consumers: HashMap<Queue, usize>,
+    out: BTreeMap<Receipt, (Queue, Waiting)>,
+    consumers: BTreeMap<Queue, usize>,
     dead_letters: Vec<(Message, DeadLetterReason)>,
     published: Vec<ResultEvent>,
     next: u64,
     down: bool,
-    taken_at: HashMap<Receipt, Instant>,
+    taken_at: BTreeMap<Receipt, Instant>,
     longest_held: Duration,
 }
 
@@ -333,6 +333,7 @@ impl Deliveries for Consumer {
             match self.try_next()? {
                 Ok(delivery) => return Ok(delivery),
                 Err(Some(due_at)) => tokio::select! {
+                    biased;
                     () = arrived => {}
                     () = tokio::time::sleep_until(due_at) => {}
                 },

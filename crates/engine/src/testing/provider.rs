@@ -5,12 +5,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use foreshow_contract::{ContextKey, DeploymentId, Framework, HostLabel, ProviderName};
+use foreshow_contract::{ContextKey, DeploymentId, Framework, HostLabel, ProviderName, Revision};
 use tokio::time::Instant;
 
 use crate::{
-    Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Failure, Probe,
-    Provider, ProviderError,
+    Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Failure, Inventory,
+    Probe, Provider, ProviderError,
 };
 
 /// How the builds of a [`FakeProvider`] go.
@@ -92,10 +92,30 @@ impl FakeProvider {
         self.lock().build = build;
     }
 
-    /// The next call of this operation (`create`, `list`, `status`, `delete`, `alias`, `move_alias`, `probe`) fails so.
+    /// The next call of this operation (`create`, `list`, `inventory`, `status`, `cancel`, `delete`, `alias`, `move_alias`, `probe`) fails so.
     /// A `create` that fails has created nothing.
     pub fn fail_next(&self, operation: &'static str, failure: Failure) {
         self.lock().failures.push((operation, failure));
+    }
+
+    /// A create lands whose caller has gone.
+    pub fn land_late(&self, key: &ContextKey, revision: u64) {
+        let mut state = self.lock();
+        state.next += 1;
+        let id = DeploymentId::new(format!("late-{}", state.next));
+        let deployment = Deployment {
+            id: id.clone(),
+            key: key.clone(),
+            revision: Revision::try_new(revision).expect("a test names a real revision"),
+            state: BuildState::Building,
+            address: Address::new(id.as_str()),
+        };
+        let held = Held {
+            deployment,
+            build: state.build,
+            since: Instant::now(),
+        };
+        state.deployments.insert(id, held);
     }
 
     /// Every create that was answered: context and revision.
@@ -173,6 +193,14 @@ impl Provider for FakeProvider {
             .filter(|held| held.deployment.key == *key)
             .map(Held::seen)
             .collect())
+    }
+
+    async fn inventory(&self, _: Option<&str>) -> Result<Inventory, ProviderError> {
+        let state = self.call("inventory")?;
+        Ok(Inventory {
+            deployments: state.deployments.values().map(Held::seen).collect(),
+            next: None,
+        })
     }
 
     async fn create(&self, request: CreateRequest<'_>) -> Result<Created, ProviderError> {

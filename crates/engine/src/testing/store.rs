@@ -10,9 +10,10 @@ use foreshow_contract::{
 };
 
 use crate::{
-    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, LeaseId, Live,
-    Outcome, QuotaMember, QuotaSet, RecordedDeployment, Renewal, Settlement, Settling, Store,
-    StoreError, Watch,
+    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, GiveBack,
+    LeaseId, Live, Outcome, Owner, QuotaMember, QuotaSet, RecordedDeployment, Renewal, Seed,
+    Settlement, Settling, Store, StoreError, Suspect, Verdict, Watch,
+    mutants::mutant,
     notices::{Notice, NoticeBoard},
     ports::HistoryEntry,
     record::{GoLive, Recording, SettledOutcome},
@@ -34,6 +35,9 @@ struct State {
     shown: HashMap<ContextKey, BTreeMap<Revision, DeploymentId>>,
     quotas: HashMap<(TenantId, QuotaSet), BTreeMap<String, Timestamp>>,
     history: Vec<HistoryEntry>,
+    remembers: bool,
+    rebuild: Option<String>,
+    sweeper: Option<(Owner, Timestamp)>,
     down: bool,
 }
 
@@ -50,6 +54,17 @@ impl MemoryStore {
     /// From now on it fails every call, or answers again.
     pub fn set_down(&self, down: bool) {
         self.lock().down = down;
+    }
+
+    /// Forgets everything, as a server does that restarts without its file.
+    pub fn wipe(&self) {
+        *self.lock() = State::default();
+        self.board.post_all();
+    }
+
+    /// Every record.
+    pub fn records(&self) -> BTreeMap<ContextKey, ContextRecord> {
+        self.lock().contexts.clone()
     }
 
     /// Members of every quota set that still count, by tenant, set and name.
@@ -102,11 +117,12 @@ impl Store for MemoryStore {
         if let Some(record) = &record {
             state.contexts.insert(claim.key.clone(), record.clone());
         }
+        let remembers = state.remembers || mutant!(RebuildSkipped);
         drop(state);
         if newer {
             self.board.post(&claim.key);
         }
-        Ok(answer.into_claimed(claim, record))
+        Ok(answer.into_claimed(claim, record, remembers))
     }
 
     async fn renew(&self, lease: &LeaseId, ttl: Duration) -> Result<Renewal, StoreError> {
@@ -163,12 +179,8 @@ impl Store for MemoryStore {
         let Some(record) = state.contexts.get_mut(&lease.key) else {
             return Ok(Settling::Lost);
         };
-        let digest = record
-            .lease
-            .as_ref()
-            .map(|lease| lease.digest.clone())
-            .unwrap_or_default();
-        if !record.settle(lease, &settlement.outcome, settlement.expires_at, now) {
+        let held = record.lease.clone();
+        if !record.settle(lease, settlement, now) {
             return Ok(Settling::Lost);
         }
         let mut outcome = settlement.outcome.clone();
@@ -188,24 +200,121 @@ impl Store for MemoryStore {
         if !matches!(outcome, Outcome::Superseded { .. }) {
             let settled = SettledOutcome {
                 ordinal: lease.ordinal,
-                digest,
+                digest: held
+                    .as_ref()
+                    .map(|held| held.digest.clone())
+                    .unwrap_or_default(),
                 outcome: outcome.clone(),
                 at: now,
             };
             outcomes.insert(lease.ordinal, settled);
         }
-        state.history.push(HistoryEntry::of(lease, &outcome, now));
+        let cancelled = settlement.cancelled.as_deref();
+        let entry = HistoryEntry::ended(lease, &outcome, cancelled, held.as_ref(), now);
+        state.history.push(entry);
         drop(state);
         self.board.post(&lease.key);
         Ok(Settling::Settled { outcome })
     }
 
-    async fn release(&self, lease: &LeaseId) -> Result<(), StoreError> {
-        if let Some(record) = self.ask("release a lease")?.contexts.get_mut(&lease.key) {
-            record.release(lease);
+    async fn release(&self, lease: &LeaseId, back: &GiveBack) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let mut state = self.ask("release a lease")?;
+        if let Some(record) = state.contexts.get_mut(&lease.key) {
+            let held = record.lease.clone();
+            if record.release(lease, back, now) {
+                let entry = HistoryEntry::given_back(lease, back, held.as_ref(), now);
+                state.history.push(entry);
+            }
         }
+        drop(state);
         self.board.post(&lease.key);
         Ok(())
+    }
+
+    async fn seed(&self, key: &ContextKey, seed: &Seed) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let mut state = self.ask("seed a context")?;
+        let mut record = state.contexts.get(key).cloned();
+        let desired = record.as_ref().map(|record| record.desired);
+        ContextRecord::seed(&mut record, seed, now);
+        let newer = record.as_ref().map(|record| record.desired) != desired;
+        if let Some(record) = record {
+            state.contexts.insert(key.clone(), record);
+        }
+        drop(state);
+        if newer {
+            self.board.post(key);
+        }
+        Ok(())
+    }
+
+    async fn judge(&self, key: &ContextKey, suspect: &Suspect) -> Result<Verdict, StoreError> {
+        let now = self.clock.now();
+        let mut state = self.ask("judge a deployment")?;
+        let update = Ordinal::update(suspect.deployment.revision);
+        let prior = state
+            .outcomes
+            .get(key)
+            .and_then(|outcomes| outcomes.get(&update))
+            .cloned();
+        let is_kept = state.shown.get(key).is_some_and(|shown| {
+            shown
+                .values()
+                .any(|deployment| *deployment == suspect.deployment.id)
+        });
+        let record = state.contexts.get_mut(key);
+        Ok(record.map_or(Verdict::Adopted, |record| {
+            record.judge(suspect, prior.as_ref(), is_kept, now)
+        }))
+    }
+
+    async fn forget_condemned(
+        &self,
+        key: &ContextKey,
+        deployment: &DeploymentId,
+    ) -> Result<(), StoreError> {
+        if let Some(record) = self.ask("forget a deployment")?.contexts.get_mut(key) {
+            record.forget_condemned(deployment);
+        }
+        Ok(())
+    }
+
+    async fn mend(&self, key: &ContextKey, gone: &DeploymentId) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let mut state = self.ask("mend a record")?;
+        let record = state.contexts.get_mut(key);
+        Ok(record.is_some_and(|record| record.mend(gone, now)))
+    }
+
+    async fn remembers(&self) -> Result<bool, StoreError> {
+        self.ask("tell whether it remembers")
+            .map(|state| state.remembers)
+    }
+
+    async fn begin_rebuild(&self, nonce: &str) -> Result<(), StoreError> {
+        self.ask("begin a rebuild")?.rebuild = Some(nonce.to_owned());
+        Ok(())
+    }
+
+    async fn complete_rebuild(&self, nonce: &str) -> Result<bool, StoreError> {
+        let mut state = self.ask("complete a rebuild")?;
+        let is_whole = state.rebuild.as_deref() == Some(nonce);
+        state.remembers |= is_whole;
+        Ok(is_whole)
+    }
+
+    async fn lead_sweep(&self, owner: &Owner, ttl: Duration) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let mut state = self.ask("lead the sweep")?;
+        let is_taken = state
+            .sweeper
+            .as_ref()
+            .is_some_and(|(leader, until)| leader != owner && *until > now);
+        if !is_taken {
+            state.sweeper = Some((owner.clone(), now.saturating_add(ttl)));
+        }
+        Ok(!is_taken)
     }
 
     async fn touch(

@@ -16,7 +16,8 @@ use foreshow_contract::{
 };
 use foreshow_engine::{
     Broker, Clock, Drained, Engine, EngineOptions, EngineParts, Message, Provider, QuotaSet, Store,
-    Worker,
+    Tasks, Worker,
+    sweep::Swept,
     testing::{FakeBuild, FakeProvider, MemoryBroker, MemoryStore, NoBundles, PausedClock},
 };
 use tokio::task::JoinHandle;
@@ -93,6 +94,10 @@ impl Event {
     }
 }
 
+fn asked_directly(provider: FakeProvider) -> Arc<dyn Provider> {
+    Arc::new(provider)
+}
+
 pub struct World {
     pub broker: MemoryBroker,
     pub store: MemoryStore,
@@ -110,14 +115,23 @@ impl World {
     }
 
     pub fn with(configure: impl FnOnce(&mut EngineOptions)) -> Self {
-        Self::build(&["fake"], configure)
+        Self::build(&["fake"], asked_directly, configure)
     }
 
     pub fn with_providers(names: &[&str]) -> Self {
-        Self::build(names, |_| ())
+        Self::build(names, asked_directly, |_| ())
     }
 
-    fn build(names: &[&str], configure: impl FnOnce(&mut EngineOptions)) -> Self {
+    /// With one provider, which the engine asks through what `wrap` makes of it.
+    pub fn wrapped(wrap: impl Fn(FakeProvider) -> Arc<dyn Provider>) -> Self {
+        Self::build(&["fake"], wrap, |_| ())
+    }
+
+    fn build(
+        names: &[&str],
+        wrap: impl Fn(FakeProvider) -> Arc<dyn Provider>,
+        configure: impl FnOnce(&mut EngineOptions),
+    ) -> Self {
         let clock = PausedClock::start();
         let shared: Arc<dyn Clock> = Arc::new(clock);
         let broker = MemoryBroker::new(Arc::clone(&shared));
@@ -134,13 +148,16 @@ impl World {
             store: Arc::new(store.clone()),
             providers: providers
                 .iter()
-                .map(|provider| Arc::new(provider.clone()) as Arc<dyn Provider>)
+                .map(|provider| wrap(provider.clone()))
                 .collect(),
             bundles: Arc::new(NoBundles),
             clock: shared,
             installation: installation.clone(),
             options,
             seed: 42,
+            lease_store: None,
+            worker: "w1".to_owned(),
+            tasks: Tasks::default(),
         })
         .unwrap();
         let provider = providers[0].clone();
@@ -271,8 +288,28 @@ impl World {
         self.clock.now().saturating_add(secs(n))
     }
 
+    pub fn began_at(&self) -> Timestamp {
+        let elapsed = i64::try_from(self.clock.elapsed().as_micros()).unwrap();
+        Timestamp::from_micros(self.clock.now().as_micros() - elapsed)
+    }
+
     pub fn elapsed(&self) -> Duration {
         self.clock.elapsed()
+    }
+
+    /// Compares providers and records once, as a worker's sweeper does.
+    pub async fn sweep(&self) -> Swept {
+        self.engine.sweep().await.unwrap()
+    }
+
+    /// What happened to the context, oldest first, a line each.
+    pub async fn history(&self, context: &str) -> Vec<String> {
+        let entries = self.store.history(Some(&key(context)), 100).await.unwrap();
+        let lines = entries.iter().rev().map(|entry| {
+            let line = format!("{} {} {}", entry.ordinal, entry.what.word(), entry.detail);
+            line.trim_end().to_owned()
+        });
+        lines.collect()
     }
 
     /// Stops everything and checks that nothing is left behind.

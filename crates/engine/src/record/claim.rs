@@ -1,0 +1,121 @@
+//! Accepting an event, and granting the lease: one step.
+
+use std::collections::BTreeMap;
+
+use foreshow_contract::{OrdinalKind, Timestamp};
+
+use super::{ClaimAnswer, ContextRecord, HeldLease, SettledOutcome};
+use crate::{Claim, mutants::mutant};
+
+impl ContextRecord {
+    /// Accepts an event and claims the context for it, creating the record where there is none.
+    ///
+    /// `prior` is how this very event (same ordinal) ended, if that is remembered.
+    pub fn claim(
+        record: &mut Option<Self>,
+        claim: &Claim,
+        prior: Option<&SettledOutcome>,
+        now: Timestamp,
+    ) -> ClaimAnswer {
+        if let Some(settled) = prior
+            && !mutant!(EndsForgotten)
+        {
+            if settled.digest != claim.digest {
+                return ClaimAnswer::Conflict;
+            }
+            return ClaimAnswer::Finished(settled.clone());
+        }
+        let record = record.get_or_insert_with(|| Self::accepted_first(claim, now));
+        let held = record.lease.clone().filter(|lease| lease.until > now);
+
+        record.accept(claim, now);
+        if claim.ordinal < record.desired {
+            return match held {
+                Some(lease) if lease.ordinal == claim.ordinal && lease.digest != claim.digest => {
+                    ClaimAnswer::Conflict
+                }
+                Some(lease) if lease.ordinal == claim.ordinal && !mutant!(InWorkStale) => {
+                    ClaimAnswer::Held(lease.until)
+                }
+                _ => ClaimAnswer::Stale(record.desired),
+            };
+        }
+        if record.desired_digest.is_empty() {
+            // Known from a provider's tags alone, which say nothing of its content.
+            record.desired_digest.clone_from(&claim.digest);
+        }
+        if record.desired_digest != claim.digest {
+            return ClaimAnswer::Conflict;
+        }
+        let until = now.saturating_add(claim.ttl);
+        if let Some(lease) = held {
+            let is_mine = lease.owner == claim.owner
+                || (mutant!(ReentrantLease) && lease.owner.worker() == claim.owner.worker());
+            if !is_mine {
+                return ClaimAnswer::Held(lease.until);
+            }
+            // Granted before, and the answer was lost on its way: the holder counts from this question.
+            record.lease = Some(HeldLease {
+                until: lease.until.max(until),
+                ..lease
+            });
+            return ClaimAnswer::Granted(record.fence);
+        }
+        record.fence = record.next_fence(now);
+        record.waits = None;
+        record.lease = Some(HeldLease {
+            owner: claim.owner.clone(),
+            ordinal: claim.ordinal,
+            digest: claim.digest.clone(),
+            since: now,
+            until,
+        });
+        ClaimAnswer::Granted(record.fence)
+    }
+
+    fn accepted_first(claim: &Claim, now: Timestamp) -> Self {
+        Self {
+            alias: claim.alias.clone(),
+            desired: claim.ordinal,
+            desired_digest: claim.digest.clone(),
+            desired_at: now,
+            fence: 0,
+            floor: None,
+            lease: None,
+            building: None,
+            live: None,
+            condemned: Vec::new(),
+            expires_at: None,
+            ttl_seconds: None,
+            unproven: true,
+            stale_since: (claim.ordinal.kind == OrdinalKind::Update).then_some(now),
+            cancels: None,
+            build_ms: None,
+            waits: None,
+            adopted: BTreeMap::new(),
+        }
+    }
+
+    /// Raises what the context should show; an end raises the floor too, also where it comes late.
+    fn accept(&mut self, claim: &Claim, now: Timestamp) {
+        if claim.ordinal.kind == OrdinalKind::End && !mutant!(FloorIgnored) {
+            self.floor = self.floor.max(Some(claim.ordinal.revision));
+        }
+        if claim.ordinal > self.desired {
+            self.desired = claim.ordinal;
+            self.desired_digest.clone_from(&claim.digest);
+            self.desired_at = now;
+            if claim.ordinal.kind == OrdinalKind::Update {
+                self.stale_since = self.stale_since.or(Some(now));
+            }
+        }
+    }
+
+    /// Above every earlier fence, also above those of a record that was lost: the store's clock had passed them.
+    fn next_fence(&self, now: Timestamp) -> u64 {
+        if mutant!(BareCounterFence) {
+            return self.fence + 1;
+        }
+        (self.fence + 1).max(u64::try_from(now.as_micros()).unwrap_or(0))
+    }
+}

@@ -1,0 +1,205 @@
+//! What a look at the providers tells of a context: seeding a record that may have been forgotten, judging deployments that
+//! the record does not name, and noting that what it names is gone.
+//!
+//! None of these steps is made under a lease, so each is safe whenever it lands: seeding only raises; a deployment is
+//! condemned only where nobody can want it any more, in the step that checks that, and deleted after; what is live is
+//! dropped from the record only where no lease is held.
+
+use std::collections::BTreeMap;
+
+use foreshow_contract::{
+    DeploymentId, HostLabel, Ordinal, OrdinalKind, ProviderName, Revision, Timestamp,
+};
+
+use super::{ContextRecord, Live, SettledOutcome};
+use crate::{BuildState, Deployment, mutants::mutant};
+
+/// What the providers' tags tell of a context.
+#[derive(Clone, Debug)]
+pub struct Seed {
+    /// The context's alias.
+    pub alias: HostLabel,
+    /// The newest revision that any tag names, whatever became of it.
+    pub newest: Option<Revision>,
+    /// The newest deployment that serves.
+    pub live: Option<Live>,
+    /// When that expires, unless the record knows better.
+    pub expires_at: Timestamp,
+}
+
+/// A deployment that its context's record may not name.
+#[derive(Clone, Debug)]
+pub struct Suspect {
+    /// Who hosts it.
+    pub provider: ProviderName,
+    /// The deployment, as it was listed.
+    pub deployment: Deployment,
+    /// Whether the deployment that the record has as live was listed too.
+    pub live_is_there: bool,
+    /// How long one that nobody claims may stay.
+    pub stays_until: Timestamp,
+}
+
+/// What becomes of a suspect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The record names it, or its lease's holder works on it.
+    Known,
+    /// Its event may still come: it stays for a while.
+    Adopted,
+    /// Nobody can want it any more: delete it. The record says so, and refuses it from now on.
+    Condemned,
+}
+
+impl Seed {
+    /// What these deployments of one context, all listed at one provider, tell.
+    pub fn of(
+        alias: HostLabel,
+        listed: &[(ProviderName, Deployment)],
+        expires_at: Timestamp,
+    ) -> Self {
+        let there = || {
+            listed
+                .iter()
+                .filter(|(_, deployment)| deployment.state != BuildState::Gone)
+        };
+        let live = there()
+            .filter(|(_, deployment)| deployment.state == BuildState::Ready)
+            .max_by_key(|(_, deployment)| (deployment.revision, deployment.id.clone()));
+        Self {
+            alias,
+            newest: there().map(|(_, deployment)| deployment.revision).max(),
+            live: live.map(|(provider, deployment)| Live {
+                revision: deployment.revision,
+                provider: provider.clone(),
+                deployment: deployment.id.clone(),
+                address: deployment.address.clone(),
+                tree: String::new(),
+                settings: String::new(),
+            }),
+            expires_at,
+        }
+    }
+}
+
+impl ContextRecord {
+    /// Merges in what the providers know, creating the record where there is none. It only raises: what the record knows
+    /// already, or has ended, stays.
+    pub fn seed(record: &mut Option<Self>, seed: &Seed, now: Timestamp) {
+        let Some(newest) = seed.newest else {
+            if let Some(record) = record {
+                record.unproven = false;
+            }
+            return;
+        };
+        let tagged = Ordinal::update(newest);
+        let record = record.get_or_insert_with(|| Self {
+            alias: seed.alias.clone(),
+            desired: tagged,
+            desired_digest: String::new(),
+            desired_at: now,
+            fence: 0,
+            floor: None,
+            lease: None,
+            building: None,
+            live: None,
+            condemned: Vec::new(),
+            expires_at: None,
+            ttl_seconds: None,
+            unproven: false,
+            stale_since: None,
+            cancels: None,
+            build_ms: None,
+            waits: None,
+            adopted: BTreeMap::new(),
+        });
+        record.unproven = false;
+        if tagged > record.desired {
+            record.desired = tagged;
+            record.desired_digest.clear();
+            record.desired_at = now;
+        }
+        let Some(live) = &seed.live else { return };
+        let is_newer = record
+            .live
+            .as_ref()
+            .is_none_or(|known| known.revision < live.revision);
+        if is_newer
+            && !record.is_ended(live.revision)
+            && !record.condemned.contains(&live.deployment)
+        {
+            record.live = Some(live.clone());
+            record.expire(seed.expires_at, now);
+        }
+    }
+
+    /// Decides over a deployment that the record may not name. `prior` is how the update of its revision ended; `is_kept`
+    /// whether it serves an announced revision that was kept beside a newer one on purpose.
+    pub fn judge(
+        &mut self,
+        suspect: &Suspect,
+        prior: Option<&SettledOutcome>,
+        is_kept: bool,
+        now: Timestamp,
+    ) -> Verdict {
+        let Deployment { id, revision, .. } = &suspect.deployment;
+        let works_on_it = self.lease.as_ref().is_some_and(|lease| lease.until > now)
+            && self
+                .building
+                .as_ref()
+                .is_some_and(|building| building.deployment == *id);
+        let live = self.live.as_ref();
+        if live.is_some_and(|live| live.deployment == *id) || works_on_it {
+            return Verdict::Known;
+        }
+        if self.condemned.contains(id) {
+            // Condemned before, and whoever did that did not get to delete it.
+            return Verdict::Condemned;
+        }
+        let is_behind = live.is_some_and(|live| {
+            *revision < live.revision || (*revision == live.revision && suspect.live_is_there)
+        });
+        let has_ended = prior.is_some_and(|prior| prior.ordinal.kind == OrdinalKind::Update);
+        let is_overdue = self.adopted.get(id).is_some_and(|until| *until <= now);
+        let is_kept = is_kept && !self.is_ended(*revision);
+        let nobody_wants_it = (is_behind || has_ended || self.is_ended(*revision) || is_overdue)
+            && !is_kept
+            && !mutant!(SweepAdoptsAll);
+        if nobody_wants_it {
+            self.adopted.remove(id);
+            if !mutant!(CondemnUnwritten) {
+                self.condemned.push(id.clone());
+            }
+            return Verdict::Condemned;
+        }
+        if !is_kept {
+            self.adopted
+                .entry(id.clone())
+                .or_insert(suspect.stays_until);
+        }
+        Verdict::Adopted
+    }
+
+    /// A condemned deployment is gone at its provider: nobody can adopt it any more.
+    pub fn forget_condemned(&mut self, id: &DeploymentId) {
+        self.condemned.retain(|condemned| condemned != id);
+        self.adopted.remove(id);
+    }
+
+    /// Notes that the live deployment is gone at its provider; `false` where another is live, or somebody holds the lease
+    /// and sees for themselves.
+    #[must_use]
+    pub fn mend(&mut self, gone: &DeploymentId, now: Timestamp) -> bool {
+        let is_held = self.lease.as_ref().is_some_and(|lease| lease.until > now);
+        let is_live = self
+            .live
+            .as_ref()
+            .is_some_and(|live| live.deployment == *gone);
+        if is_held || !is_live {
+            return false;
+        }
+        self.live = None;
+        self.expires_at = None;
+        true
+    }
+}

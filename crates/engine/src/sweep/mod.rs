@@ -1,0 +1,179 @@
+//! What providers have, compared with what the store knows: the way back after a crash, a late answer or a lost memory.
+//!
+//! One worker at a time does it, by a lease in the store; that two do is harmless, for every decision is one atomic step on one
+//! record. Two tasks:
+//!
+//! - **Rebuild.** A store that is new, or was wiped, does not [remember](crate::Store::remembers). Each context that providers
+//!   have deployments of is [seeded](crate::ContextRecord::seed); then the store remembers, unless the rebuild's own nonce is
+//!   gone, which a second wipe took along. Until then whoever is granted an unknown context looks it up for itself.
+//! - **Sweep.** A deployment that its context's record does not name is [judged](crate::ContextRecord::judge): left alone while
+//!   its event may still come, or condemned in the record and only then deleted. An alias that shows something older than what
+//!   is live is moved forward. What the record has as live, and is gone, is dropped from the record.
+//!
+//! Dying half-way leaves nothing undone for good: the next sweep sees the same again.
+
+mod inventory;
+mod mend;
+mod rebuild;
+
+use std::{error::Error, time::Duration};
+
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use self::inventory::Inventoried;
+pub(crate) use self::{inventory::of_context, rebuild::seed};
+use crate::{ProviderError, StoreError, observe, record::Owner, worker::Engine};
+
+/// How often it is looked who sweeps, and whether the store remembers.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long the one who sweeps may be silent until another takes over.
+const LEADS_FOR: Duration = Duration::from_mins(1);
+
+/// Sweeps, while it is this worker's turn.
+pub(crate) struct Sweeper {
+    engine: Engine,
+    shutdown: CancellationToken,
+    owner: Owner,
+}
+
+/// What a sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Deployments that were seen.
+    pub seen: u64,
+    /// Contexts that the store did not know, and knows now.
+    pub seeded: u64,
+    /// Deployments that nobody can want any more, deleted.
+    pub deleted: u64,
+    /// Aliases that were moved forward.
+    pub aliases_moved: u64,
+    /// Records whose live deployment is gone.
+    pub mended: u64,
+}
+
+/// Why a sweep stopped. The next one sees the same again.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// A provider did not answer.
+    #[error("a provider did not tell what it has")]
+    Provider(#[from] ProviderError),
+    /// The store did not answer.
+    #[error("the store did not answer")]
+    Store(#[from] StoreError),
+    /// The store was wiped once more while it was rebuilt, or another rebuild came between.
+    #[error("the store lost its memory again while it was rebuilt")]
+    WipedAgain,
+}
+
+impl Sweeper {
+    pub(crate) fn new(engine: Engine, shutdown: CancellationToken) -> Self {
+        let owner = engine.new_owner();
+        Self {
+            engine,
+            shutdown,
+            owner,
+        }
+    }
+
+    /// Sweeps until shutdown, which cuts a sweep off.
+    pub(crate) async fn run(self) {
+        let shutdown = self.shutdown.clone();
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => {}
+            () = self.keep_sweeping() => {}
+        }
+    }
+
+    async fn keep_sweeping(&self) {
+        let every = Duration::from_secs(self.engine.options().sweep.every_seconds);
+        let mut next_at = Instant::now() + self.jittered(every);
+        let mut is_failing = false;
+        loop {
+            let turn = self.turn(Instant::now() >= next_at).await;
+            match &turn {
+                Ok(swept) => {
+                    if *swept {
+                        next_at = Instant::now() + self.jittered(every);
+                    }
+                    is_failing = false;
+                }
+                Err(error) if !is_failing => {
+                    warn!(
+                        error = error as &dyn Error,
+                        "not swept: {error}; it is tried again"
+                    );
+                    is_failing = true;
+                }
+                Err(error) => debug!(error = error as &dyn Error, "not swept: {error}"),
+            }
+            sleep(self.jittered(LOOK_EVERY.min(every))).await;
+        }
+    }
+
+    /// Does what is due, where it is this worker's turn; whether it swept.
+    async fn turn(&self, is_due: bool) -> Result<bool, SweepError> {
+        let store = self.engine.store();
+        if !store.lead_sweep(&self.owner, LEADS_FOR).await? {
+            return Ok(false);
+        }
+        if !store.remembers().await? {
+            let contexts = rebuild::run(&self.engine).await?;
+            info!("the store knows again what the providers have: {contexts} contexts");
+        }
+        if !is_due {
+            return Ok(false);
+        }
+        let swept = sweep(&self.engine).await?;
+        let Swept {
+            deleted,
+            aliases_moved,
+            mended,
+            seeded,
+            ..
+        } = swept;
+        if deleted + aliases_moved + mended + seeded > 0 {
+            info!(
+                "swept: {deleted} deployments deleted, {aliases_moved} aliases moved, {mended} records mended, \
+                 {seeded} contexts found"
+            );
+        }
+        Ok(true)
+    }
+
+    fn jittered(&self, span: Duration) -> Duration {
+        span.mul_f64(0.75 + self.engine.with_rng(fastrand::Rng::f64) / 2.0)
+    }
+}
+
+/// Compares everything once.
+///
+/// # Errors
+/// Where the store, or a provider, does not answer. What was done until then stays done.
+pub(crate) async fn sweep(engine: &Engine) -> Result<Swept, SweepError> {
+    let mut swept = Swept::default();
+    let inventoried = Inventoried::of(engine).await?;
+    for (key, listed) in &inventoried.contexts {
+        swept.seen += listed.len() as u64;
+        mend::context(engine, key, listed, &mut swept).await?;
+    }
+    mend::what_is_gone(engine, &inventoried, &mut swept).await?;
+    observe::swept(&swept);
+    Ok(swept)
+}
+
+impl Engine {
+    /// Compares once what providers have with what the store knows, rebuilding first where the store does not remember.
+    ///
+    /// # Errors
+    /// Where the store, or a provider, does not answer. What was done until then stays done.
+    pub async fn sweep(&self) -> Result<Swept, SweepError> {
+        if !self.store().remembers().await? {
+            rebuild::run(self).await?;
+        }
+        sweep(self).await
+    }
+}
