@@ -66,6 +66,11 @@ pub enum Resolved {
 pub(crate) const COLUMNS: &str = "d.row, d.id, d.tenant, d.context, d.revision, d.label, d.created_at, d.ready_at, d.spa_fallback, d.failure";
 
 impl PreviewDeployment {
+    /// Its place in the order of creation: what to ask for the [page](crate::PreviewHost::page) that follows it.
+    pub fn row(&self) -> i64 {
+        self.row
+    }
+
     /// Reads [`COLUMNS`].
     pub(crate) fn from_row(row: &Row<'_>, now: Timestamp) -> Result<Self, PreviewError> {
         let unreadable = |what| PreviewError::Unreadable { what };

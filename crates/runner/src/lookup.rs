@@ -1,4 +1,6 @@
-//! Finding deployments: by context, by id, by label.
+//! Finding deployments: by context, by id, by label, or all of them.
+
+use std::num::NonZeroU32;
 
 use foreshow_contract::{ContextKey, DeploymentId, HostLabel, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, ToSql};
@@ -21,6 +23,33 @@ impl PreviewHost {
                         "SELECT {COLUMNS} FROM deployments d WHERE tenant = ?1 AND context = ?2 ORDER BY revision"
                     ))?
                     .query_and_then([key.tenant.as_str(), key.context.as_str()], |row| {
+                        PreviewDeployment::from_row(row, now)
+                    })?
+                    .collect()
+            })
+            .await
+    }
+
+    /// Deployments of all contexts, at most `limit` of those created after the one of row `after`, oldest first.
+    ///
+    /// Rows are given out in the order of commits and never again, so whoever asks page after page meets every deployment
+    /// that is there all the while, exactly once, however many come and go meanwhile.
+    ///
+    /// # Errors
+    /// [`PreviewError::Unreadable`] for the whole page where one of its rows is: left out, it would pass for removed.
+    pub async fn page(
+        &self,
+        after: Option<i64>,
+        limit: NonZeroU32,
+        now: Timestamp,
+    ) -> Result<Vec<PreviewDeployment>, PreviewError> {
+        self.index
+            .read(move |index| {
+                index
+                    .prepare_cached(&format!(
+                        "SELECT {COLUMNS} FROM deployments d WHERE row > ?1 ORDER BY row LIMIT ?2"
+                    ))?
+                    .query_and_then((after.unwrap_or(0), limit.get()), |row| {
                         PreviewDeployment::from_row(row, now)
                     })?
                     .collect()

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use foreshow_engine::{Claimed, Recording, Renewal, Settling};
+use foreshow_engine::{Claimed, GiveBack, Recording, Renewal, Settling};
 
 use super::{
-    Adapter, TTL, alias, ask, claim, deployment, end, failed, far, forged, grant, key, live,
-    revision, settlement, up,
+    Adapter, TTL, alias, ask, claim, deployment, end, failed, far, forged, grant, hand_over, key,
+    live, revision, settlement, up,
 };
 
 pub async fn one_claim_is_granted_and_the_next_is_held_until_it_runs_out(adapter: &dyn Adapter) {
@@ -79,7 +79,7 @@ pub async fn the_event_under_the_lease_is_held_and_never_stale(adapter: &dyn Ada
         ask(&*store, &key("a"), up(1)).await,
         Claimed::Held { .. }
     ));
-    store.release(lease.id()).await.unwrap();
+    hand_over(&*store, &lease).await;
     assert!(matches!(ask(&*store, &key("a"), up(1)).await, Claimed::Stale { by } if by == up(2)));
 }
 
@@ -109,8 +109,8 @@ pub async fn the_same_revision_with_other_content_conflicts(adapter: &dyn Adapte
 pub async fn a_release_opens_the_context_and_decides_nothing(adapter: &dyn Adapter) {
     let store = adapter.store();
     let (lease, _) = grant(&*store, &key("a"), up(1)).await;
-    store.release(lease.id()).await.unwrap();
-    store.release(lease.id()).await.unwrap();
+    hand_over(&*store, &lease).await;
+    hand_over(&*store, &lease).await;
     assert_eq!(store.outcome(&key("a"), up(1)).await.unwrap(), None);
     let (again, _) = grant(&*store, &key("a"), up(1)).await;
     assert!(again.id().fence > lease.id().fence);
@@ -119,7 +119,7 @@ pub async fn a_release_opens_the_context_and_decides_nothing(adapter: &dyn Adapt
 pub async fn a_fence_is_above_those_of_a_store_that_was_lost(adapter: &dyn Adapter) {
     let store = adapter.store();
     let (lease, _) = grant(&*store, &key("a"), up(1)).await;
-    store.release(lease.id()).await.unwrap();
+    hand_over(&*store, &lease).await;
     let (lease, _) = grant(&*store, &key("a"), up(1)).await;
     adapter.advance(Duration::from_millis(1));
     let (after, _) = grant(&*adapter.wiped().await, &key("a"), up(1)).await;
@@ -151,7 +151,7 @@ pub async fn a_lost_lease_writes_nothing(adapter: &dyn Adapter) {
             store.settle(&id, &settlement(failed())).await.unwrap(),
             Settling::Lost
         );
-        store.release(&id).await.unwrap();
+        store.release(&id, &GiveBack::HandedOver).await.unwrap();
     }
     assert_eq!(store.context(&key("a")).await.unwrap(), record);
     assert_eq!(store.outcome(&key("a"), up(1)).await.unwrap(), None);
@@ -166,6 +166,6 @@ pub async fn a_lost_lease_writes_nothing(adapter: &dyn Adapter) {
             .unwrap(),
         Settling::Lost
     );
-    wiped.release(lease.id()).await.unwrap();
+    hand_over(&*wiped, &lease).await;
     assert_eq!(wiped.context(&key("a")).await.unwrap(), None);
 }

@@ -12,8 +12,9 @@ use foreshow_contract::{
     Timestamp, Timings,
 };
 use foreshow_engine::{
-    Address, AdmitRequest, Claim, Claimed, ContextRecord, Lease, LeaseId, Live, Outcome, Owner,
-    ReadyOutcome, RecordedDeployment, Settlement, Store, Watch,
+    Address, AdmitRequest, BuildState, Claim, Claimed, ContextRecord, Deployment, GiveBack, Lease,
+    LeaseId, Live, Outcome, Owner, ReadyOutcome, RecordedDeployment, Seed, Settlement, Store,
+    Suspect, Watch,
 };
 
 /// How long the leases of the claims live.
@@ -71,7 +72,7 @@ pub async fn grant(
     ordinal: Ordinal,
 ) -> (Lease, ContextRecord) {
     match ask(store, key, ordinal).await {
-        Claimed::Granted { lease, record } => (lease, *record),
+        Claimed::Granted { lease, record, .. } => (lease, *record),
         other => panic!("{ordinal} of {key} was not granted but {other:?}"),
     }
 }
@@ -122,6 +123,53 @@ pub fn failed() -> Outcome {
     }
 }
 
+/// As its provider lists it: of revision `number`, and serving.
+pub fn listed(key: &ContextKey, number: u64, deployment: &str) -> Deployment {
+    Deployment {
+        id: deployment.into(),
+        key: key.clone(),
+        revision: revision(number),
+        state: BuildState::Ready,
+        address: Address::new(format!("at-{deployment}")),
+    }
+}
+
+/// What these deployments, each a revision and an id, tell of a context.
+pub fn seed(key: &ContextKey, deployments: &[(u64, &str)], expires_at: Timestamp) -> Seed {
+    let deployments: Vec<_> = deployments
+        .iter()
+        .map(|(number, deployment)| ("local".into(), listed(key, *number, deployment)))
+        .collect();
+    Seed::of(alias(key), &deployments, expires_at)
+}
+
+/// Of revision `number`; what is live was listed beside it.
+pub fn suspect(key: &ContextKey, number: u64, deployment: &str, stays_until: Timestamp) -> Suspect {
+    Suspect {
+        provider: "local".into(),
+        deployment: listed(key, number, deployment),
+        live_is_there: true,
+        stays_until,
+    }
+}
+
+/// The record of a context that is known.
+pub async fn record(store: &dyn Store, key: &ContextKey) -> ContextRecord {
+    store.context(key).await.unwrap().unwrap()
+}
+
+/// Gives the lease back for another to go on.
+pub async fn hand_over(store: &dyn Store, lease: &Lease) {
+    let back = GiveBack::HandedOver;
+    store.release(lease.id(), &back).await.unwrap();
+}
+
+/// Brings the store's memory back to what it is now.
+pub async fn rebuild(store: &dyn Store, nonce: &str) {
+    store.begin_rebuild(nonce).await.unwrap();
+    assert!(store.complete_rebuild(nonce).await.unwrap());
+}
+
 /// An expiry that no test reaches.
 pub fn far() -> Timestamp {
     Timestamp::MAX
@@ -133,9 +181,9 @@ pub fn settlement(outcome: Outcome) -> Settlement {
         Outcome::Failed { .. } | Outcome::Removed | Outcome::Superseded { .. } => None,
     };
     Settlement {
-        outcome,
         expires_at,
         kept: (1..=9).map(|n| format!("dep-{n}").into()).collect(),
+        ..Settlement::of(outcome)
     }
 }
 

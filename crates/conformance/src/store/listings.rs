@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use foreshow_contract::{ContextKey, OutcomeKind};
-use foreshow_engine::{ContextSummary, Outcome};
+use foreshow_engine::{ContextSummary, Happening, Outcome};
 
 use super::{Adapter, TTL, ask, end, failed, grant, key, make_live, revision, settlement, up};
 
@@ -67,13 +67,13 @@ pub async fn history_is_newest_first(adapter: &dyn Adapter) {
     let all = store.history(None, 10).await.unwrap();
     let told: Vec<_> = all
         .iter()
-        .map(|entry| (entry.key.context.as_str(), entry.ordinal, entry.outcome))
+        .map(|entry| (entry.key.context.as_str(), entry.ordinal, entry.what))
         .collect();
-    let ready = OutcomeKind::Ready;
+    let ready = Happening::Ended(OutcomeKind::Ready);
     assert_eq!(
         told,
         [
-            ("a", end(3), OutcomeKind::Removed),
+            ("a", end(3), Happening::Ended(OutcomeKind::Removed)),
             ("a", up(2), ready),
             ("b", up(1), ready),
             ("a", up(1), ready)

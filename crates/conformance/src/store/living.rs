@@ -5,12 +5,12 @@ use std::time::Duration;
 use foreshow_contract::{ContextKey, Revision, Timestamp};
 use foreshow_engine::{
     Address, AdmitRequest, Claim, Claimed, ContextStatus, Live, Outcome, QuotaSet, Recording,
-    Settling,
+    Settling, Suspect, Verdict,
 };
 
 use super::{
     Adapter, TTL, admission, alias, claim, deployment, far, grant, key, live, make_live, ready,
-    revision, settlement, up,
+    revision, settlement, suspect, up,
 };
 
 pub async fn going_live_is_recorded_and_prolongs_the_lease(adapter: &dyn Adapter) {
@@ -172,6 +172,7 @@ pub async fn the_largest_numbers_survive(adapter: &dyn Adapter) {
 /// What providers, routes and people choose has no length and no alphabet of ours.
 pub async fn long_and_strange_words_survive(adapter: &dyn Adapter) {
     let store = adapter.store();
+    let judge = async |suspect: Suspect| store.judge(&key("a"), &suspect).await.unwrap();
     for (number, word) in [
         (1, "x".repeat(64)),
         (2, "x".repeat(65)),
@@ -181,12 +182,14 @@ pub async fn long_and_strange_words_survive(adapter: &dyn Adapter) {
         (6, "007".to_owned()),
         (7, "AB".repeat(32)),
     ] {
-        let asked = claim(&key("a"), up(number), &word);
-        let Claimed::Granted { lease, record } = store.claim(&asked).await.unwrap() else {
+        // No digest is empty: that is one that is not known.
+        let digest = if word.is_empty() { "d" } else { &word };
+        let asked = claim(&key("a"), up(number), digest);
+        let Claimed::Granted { lease, record, .. } = store.claim(&asked).await.unwrap() else {
             panic!("{word:?} was not granted")
         };
-        assert_eq!(record.desired_digest, word);
-        let other = claim(&key("a"), up(number), &format!("{word}!"));
+        assert_eq!(record.desired_digest, digest);
+        let other = claim(&key("a"), up(number), &format!("{digest}!"));
         let answer = store.claim(&other).await.unwrap();
         assert!(matches!(answer, Claimed::Conflict), "{answer:?}");
         let building = deployment(&word);
@@ -205,12 +208,24 @@ pub async fn long_and_strange_words_survive(adapter: &dyn Adapter) {
         store.go_live(lease.id(), &shown, far(), TTL).await.unwrap();
         let record = store.context(&key("a")).await.unwrap().unwrap();
         assert_eq!((record.live, record.building), (Some(shown), None));
+        let other = suspect(&key("a"), number, &format!("{word}!"), far());
+        let known = suspect(&key("a"), number, &word, far());
+        assert_eq!(
+            (judge(other.clone()).await, judge(known).await),
+            (Verdict::Condemned, Verdict::Known)
+        );
+        let record = store.context(&key("a")).await.unwrap().unwrap();
+        assert_eq!(record.condemned, std::slice::from_ref(&other.deployment.id));
+        store
+            .forget_condemned(&key("a"), &other.deployment.id)
+            .await
+            .unwrap();
         store
             .settle(lease.id(), &settlement(ready(&word, far())))
             .await
             .unwrap();
         let settled = store.outcome(&key("a"), up(number)).await.unwrap().unwrap();
-        assert_eq!(settled.digest, word);
+        assert_eq!(settled.digest, digest);
         let Outcome::Ready(settled) = settled.outcome else {
             panic!()
         };

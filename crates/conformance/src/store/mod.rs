@@ -22,12 +22,16 @@ mod claiming;
 mod clock;
 mod ending;
 mod fixtures;
+mod judging;
 mod listings;
 mod living;
 mod memory;
 mod model;
+mod pacing;
 mod quotas;
+mod rebuilding;
 mod repeats;
+mod seeding;
 mod waiting;
 
 use std::{sync::Arc, time::Duration};
@@ -40,12 +44,16 @@ pub use claiming::*;
 pub use clock::HandClock;
 pub use ending::*;
 pub use fixtures::*;
+pub use judging::*;
 pub use listings::*;
 pub use living::*;
 pub use memory::Memory;
 pub use model::run_model;
+pub use pacing::*;
 pub use quotas::*;
+pub use rebuilding::*;
 pub use repeats::*;
+pub use seeding::*;
 pub use waiting::*;
 
 /// An adapter that knows no context, on a clock that is moved by hand.
@@ -57,7 +65,7 @@ pub trait Adapter: Send + Sync {
     /// The clock that the store goes by.
     fn clock(&self) -> &HandClock;
 
-    /// A store on the same clock that has lost everything.
+    /// A store on the same clock that has lost everything: with each call another.
     async fn wiped(&self) -> Arc<dyn Store>;
 
     /// Clears up after a claim that held.
@@ -118,6 +126,32 @@ macro_rules! store_contract {
             a_claim_whose_answer_was_lost_is_granted_again
             a_settlement_whose_answer_was_lost_is_found_by_the_next_claim
             what_is_written_under_a_lease_may_be_written_twice
+            a_new_store_does_not_remember_until_it_is_rebuilt
+            a_rebuild_that_a_wipe_overtook_does_not_count
+            a_rebuild_that_another_overtook_does_not_count
+            a_first_claim_is_unknown_to_a_store_that_forgot
+            a_record_is_proven_by_what_its_holder_writes
+            one_sweeper_leads_until_its_time_is_over
+            a_late_old_revision_is_stale_once_its_context_is_seeded
+            a_context_that_nothing_tells_of_is_proven_by_that
+            a_seed_only_raises
+            a_seed_brings_nothing_back_that_was_ended_or_condemned
+            what_a_seed_left_open_the_first_claim_fills_in
+            a_seeded_context_is_listed_and_expires
+            what_is_newer_than_an_admitted_revision_stops_it
+            what_the_record_names_is_known
+            what_may_still_come_is_adopted_until_its_time_is_over
+            what_nobody_can_want_is_condemned_until_it_is_gone
+            a_condemned_deployment_is_neither_recorded_nor_goes_live
+            kept_revisions_are_spared_until_they_are_ended
+            an_end_forgets_what_was_condemned_and_adopted
+            what_is_gone_at_its_provider_is_no_longer_live
+            what_an_event_waits_for_is_there_until_it_is_granted
+            a_long_reason_to_wait_is_told_in_part
+            cancelled_builds_are_counted_until_one_comes_to_its_end
+            a_context_is_stale_from_what_is_newer_until_it_is_shown
+            the_usual_length_of_a_build_moves_slowly
+            history_tells_who_held_the_lease
         }
     };
     (@each $name:ident: [$adapter:expr]; $($claim:ident)*) => {

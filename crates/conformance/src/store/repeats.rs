@@ -5,7 +5,8 @@ use std::time::Duration;
 use foreshow_engine::{Claimed, Outcome, Recording, Renewal, Settling};
 
 use super::{
-    Adapter, TTL, ask, claim, deployment, failed, far, grant, key, live, ready, settlement, up,
+    Adapter, TTL, ask, claim, deployment, failed, far, grant, hand_over, key, live, ready,
+    settlement, up,
 };
 
 pub async fn a_claim_whose_answer_was_lost_is_granted_again(adapter: &dyn Adapter) {
@@ -82,7 +83,7 @@ pub async fn what_is_written_under_a_lease_may_be_written_twice(adapter: &dyn Ad
     }
     assert_eq!(seen[0], seen[1]);
     for _ in 0..2 {
-        store.release(lease.id()).await.unwrap();
+        hand_over(&*store, &lease).await;
     }
     let record = store.context(&key("a")).await.unwrap().unwrap();
     assert_eq!((record.lease, record.live), (None, Some(live(1, "dep-1"))));

@@ -1,7 +1,8 @@
 //! What those who wait for a context hear.
 
 use super::{
-    Adapter, TTL, ask, calm, deployment, failed, fires, grant, key, make_live, settlement, soon, up,
+    Adapter, TTL, ask, calm, deployment, failed, fires, grant, hand_over, key, make_live,
+    settlement, soon, up,
 };
 
 pub async fn those_who_wait_hear_of_a_release_and_of_something_newer(adapter: &dyn Adapter) {
@@ -22,7 +23,7 @@ pub async fn those_who_wait_hear_of_a_release_and_of_something_newer(adapter: &d
     soon(watch.changed()).await;
     calm(&mut watch).await;
     // What happens before the wait is not lost.
-    store.release(lease.id()).await.unwrap();
+    hand_over(&*store, &lease).await;
     soon(watch.changed()).await;
     calm(&mut watch).await;
     let (lease, _) = grant(&*store, &key("a"), up(2)).await;

@@ -27,6 +27,9 @@ pub enum LocalError {
         #[source]
         source: reqwest::Error,
     },
+    /// A page of the inventory was asked for that no page gave.
+    #[error("no page of deployments gave the one that was asked for: begin at the first page")]
+    NoSuchPage,
     /// The folder of previews did not do its part.
     #[error(transparent)]
     Previews(PreviewError),
@@ -38,6 +41,7 @@ impl LocalError {
         const LATER: Failure = Failure::Retryable { after: None };
         match self {
             Self::Client { .. } | Self::Unreachable { .. } => LATER,
+            Self::NoSuchPage => Failure::Permanent(code::INTERNAL),
             Self::Previews(error) => match error {
                 // Somebody may make room, free the lock or remount the disk; the files may come again with the bundle.
                 PreviewError::Index(_)
@@ -60,6 +64,7 @@ impl LocalError {
         match self {
             Self::Client { .. } => "the gateway could not be asked".to_owned(),
             Self::Unreachable { .. } => "the gateway did not answer".to_owned(),
+            Self::NoSuchPage => "there is no such page of deployments".to_owned(),
             Self::Previews(error) => error.public_message(),
         }
     }
@@ -68,7 +73,7 @@ impl LocalError {
         self.while_doing("probe a deployment")
     }
 
-    fn while_doing(self, operation: &'static str) -> ProviderError {
+    pub(super) fn while_doing(self, operation: &'static str) -> ProviderError {
         ProviderError {
             provider: ProviderName::from(super::NAME),
             operation,

@@ -11,13 +11,15 @@ use foreshow_contract::{
 };
 use foreshow_engine::testing::MemoryStore;
 use foreshow_engine::{
-    BuildState, Clock, CreateRequest, Created, Failure, Probe, Provider as _, ProviderError,
+    BuildState, Clock, CreateRequest, Created, Failure, Inventory, Probe, Provider as _,
+    ProviderError,
 };
 use foreshow_gateway::{Gateway, GatewayServices};
 use foreshow_runner::PreviewHost;
+use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use super::{LocalProvider, LocalSettings, NAME};
+use super::{LIST_ALL, LocalProvider, LocalSettings, NAME, PAGE};
 
 struct SystemClock;
 
@@ -146,6 +148,82 @@ async fn a_second_creation_uploads_only_what_is_new() {
     let next = world.create("ctx", 2, "hello").await;
     assert_eq!((next.bytes_uploaded, next.bytes_reused), (0, 5));
     assert_ne!(next.deployment.id, first.id);
+}
+
+#[tokio::test]
+async fn the_inventory_has_every_deployment_page_after_page() {
+    let world = World::with(LocalSettings::default()).await;
+    let none = world.provider.inventory(None).await.unwrap();
+    assert_eq!(none, Inventory::default());
+    // One more than two pages have.
+    let count = 2 * usize::try_from(PAGE.get()).unwrap() + 1;
+    let contexts: Vec<String> = (0..count).map(|n| format!("ctx-{n}")).collect();
+    let created = contexts
+        .iter()
+        .map(|context| world.create(context, 7, "hello"));
+    let mut created: Vec<_> = join_all(created)
+        .await
+        .into_iter()
+        .map(|one| one.deployment)
+        .collect();
+
+    let (mut listed, mut pages, mut after) = (Vec::new(), 0, None);
+    loop {
+        let page = world.provider.inventory(after.as_deref()).await.unwrap();
+        listed.extend(page.deployments);
+        pages += 1;
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, 3);
+    for all in [&mut created, &mut listed] {
+        all.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    }
+    assert_eq!(listed, created);
+    let error = world
+        .provider
+        .inventory(Some("page two"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.operation, LIST_ALL);
+}
+
+#[tokio::test]
+async fn the_inventory_tells_how_each_build_stands() {
+    let world = World::with(LocalSettings {
+        build_ms: 3_600_000,
+        ..LocalSettings::default()
+    })
+    .await;
+    let created = world.create("ctx", 1, "hello").await.deployment;
+    let page = world.provider.inventory(None).await.unwrap();
+    assert_eq!(page.deployments, [created]);
+    assert_eq!(page.deployments[0].state, BuildState::Building);
+    assert_eq!(page.next, None);
+}
+
+#[tokio::test]
+async fn a_cancelled_build_leaves_nothing_behind() {
+    let world = World::with(LocalSettings {
+        build_ms: 3_600_000,
+        ..LocalSettings::default()
+    })
+    .await;
+    let id = world.create("ctx", 1, "hello").await.deployment.id;
+    for _ in 0..2 {
+        world.provider.cancel(&id).await.unwrap();
+        assert_eq!(world.provider.status(&id).await.unwrap(), BuildState::Gone);
+        assert_eq!(world.provider.list(&key("ctx")).await.unwrap(), []);
+        assert_eq!(
+            world.provider.inventory(None).await.unwrap(),
+            Inventory::default()
+        );
+    }
+    let next = world.create("ctx", 1, "hello").await;
+    assert_ne!(next.deployment.id, id, "an id is never given out twice");
+    assert_eq!(next.bytes_uploaded, 5, "its files went with it");
 }
 
 #[tokio::test]

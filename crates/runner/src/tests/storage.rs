@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use foreshow_contract::DeploymentId;
 
 use super::*;
@@ -288,4 +290,55 @@ async fn creating_and_removing_the_same_content_at_once_never_loses_a_blob() {
     }
     starting.await.unwrap();
     assert_eq!(world.stored(), 0);
+}
+
+/// Every page, as a sweep asks for them; `between` is done after each.
+async fn all_pages(world: &World, limit: u32, mut between: impl AsyncFnMut(usize)) -> Vec<String> {
+    let limit = NonZeroU32::new(limit).unwrap();
+    let (mut met, mut after, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = world.host.page(after, limit, NOW).await.unwrap();
+        let Some(last) = page.last() else { return met };
+        after = Some(last.row());
+        met.extend(
+            page.iter()
+                .map(|one| format!("{}/{}", one.key.context, one.revision)),
+        );
+        pages += 1;
+        between(pages).await;
+    }
+}
+
+#[tokio::test]
+async fn pages_have_every_deployment_once_in_the_order_of_creation() {
+    let world = World::new().await;
+    let files = [("index.html", "hello")];
+    for (context, revision) in [("b", 2), ("a", 7), ("b", 1), ("c", 1), ("a", 9)] {
+        world.deploy(context, revision, &files).await;
+    }
+    for limit in [1, 2, 5, 100] {
+        let met = all_pages(&world, limit, async |_| {}).await;
+        assert_eq!(met, ["b/2", "a/7", "b/1", "c/1", "a/9"], "{limit} a page");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_and_goes_between_pages_hides_and_repeats_nothing_else() {
+    let world = World::new().await;
+    let files = [("index.html", "hello")];
+    let mut ids = Vec::new();
+    for context in ["a", "b", "c", "d", "e"] {
+        ids.push(world.deploy(context, 1, &files).await.deployment.id);
+    }
+    let met = all_pages(&world, 2, async |page| {
+        if page == 1 {
+            // The one that the next page begins after, one behind it, and one ahead; and their places are not taken again.
+            for gone in [1, 0, 3] {
+                world.host.remove(&ids[gone], NOW).await.unwrap();
+            }
+            world.deploy("f", 1, &files).await;
+        }
+    })
+    .await;
+    assert_eq!(met, ["a/1", "b/1", "c/1", "e/1", "f/1"]);
 }

@@ -11,12 +11,14 @@
 //! | `outcomes` | how events ended, kept by age |
 //! | `quota` | sets with deadlines |
 //! | `history` | what happened last |
+//! | `memory` | whether it has its whole memory, and who sweeps |
 //! | `watching` | telling those who wait, across processes |
 //! | `bundles` | the files of large events, kept while an event needs them |
 
 mod bundles;
 mod error;
 mod history;
+mod memory;
 mod outcomes;
 mod quota;
 mod records;
@@ -24,6 +26,8 @@ mod schema;
 mod settling;
 mod steps;
 mod store;
+#[cfg(test)]
+mod upgrade_tests;
 mod watching;
 
 pub use bundles::EmbeddedBundles;

@@ -53,6 +53,27 @@ pub(super) fn load(
         .transpose()
 }
 
+/// Whether an announced revision is served by this deployment, as it was kept.
+pub(super) fn is_kept(
+    connection: &Connection,
+    key: &ContextKey,
+    deployment: &DeploymentId,
+) -> Result<bool, StepError> {
+    let found = connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM outcomes WHERE tenant = ?1 AND context = ?2 AND ready_as = ?3)",
+        )?
+        .query_row(
+            (
+                key.tenant.as_str(),
+                key.context.as_str(),
+                deployment.as_str(),
+            ),
+            |row| row.get(0),
+        )?;
+    Ok(found)
+}
+
 pub(super) fn save(
     connection: &Connection,
     key: &ContextKey,

@@ -3,7 +3,10 @@
 use foreshow_contract::OrdinalKind;
 
 /// `contexts.record` is the whole record, as JSON; the columns beside it are what is searched for, and `notices` counts the
-/// changes that those who wait for the context care about.
+/// changes that those who wait for the context care about. `history.outcome` is the word for what happened. `memory` has up to
+/// three rows: `epoch`, there once the store has its whole memory, `nonce`, of the rebuild that was begun last, and `sweeper`.
+///
+/// A file with contexts in it that is older than `memory` was never wiped, so it has all it ever knew.
 pub(super) const STORE: &[&str] = &["
 CREATE TABLE contexts (
     tenant TEXT NOT NULL,
@@ -54,6 +57,17 @@ CREATE TABLE history (
     detail TEXT NOT NULL
 ) STRICT;
 CREATE INDEX history_of_context ON history (tenant, context, seq);
+", "
+ALTER TABLE history ADD COLUMN worker TEXT;
+ALTER TABLE history ADD COLUMN held_since INTEGER;
+
+CREATE TABLE memory (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL,
+    until INTEGER
+) STRICT, WITHOUT ROWID;
+INSERT INTO memory (name, value)
+SELECT 'epoch', 'from before' WHERE EXISTS (SELECT 1 FROM contexts) OR EXISTS (SELECT 1 FROM outcomes);
 "];
 
 /// A row says that an event, published or about to be, needs the bundle.

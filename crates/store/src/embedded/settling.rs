@@ -21,19 +21,17 @@ pub(super) fn settle(
     let Some(record) = &mut step.record else {
         return Ok(Settling::Lost);
     };
-    let digest = record
-        .lease
-        .as_ref()
-        .map(|lease| lease.digest.clone())
-        .unwrap_or_default();
-    let Settlement {
-        mut outcome,
-        expires_at,
-        kept,
-    } = settlement;
-    if !record.settle(lease, &outcome, expires_at, step.now) {
+    let held = record.lease.clone();
+    if !record.settle(lease, &settlement, step.now) {
         return Ok(Settling::Lost);
     }
+    let Settlement {
+        mut outcome,
+        kept,
+        cancelled,
+        expires_at: _,
+        built_ms: _,
+    } = settlement;
     step.concerns_waiters = true;
     match &mut outcome {
         Outcome::Ready(ready) => {
@@ -46,13 +44,18 @@ pub(super) fn settle(
     if !matches!(outcome, Outcome::Superseded { .. }) {
         let settled = SettledOutcome {
             ordinal: lease.ordinal,
-            digest,
+            digest: held
+                .as_ref()
+                .map(|held| held.digest.clone())
+                .unwrap_or_default(),
             outcome: outcome.clone(),
             at: step.now,
         };
         outcomes::save(step.tx, step.key, &settled)?;
     }
-    history::append(step.tx, &HistoryEntry::of(lease, &outcome, step.now))?;
+    let cancelled = cancelled.as_deref();
+    let entry = HistoryEntry::ended(lease, &outcome, cancelled, held.as_ref(), step.now);
+    history::append(step.tx, &entry)?;
     Ok(Settling::Settled { outcome })
 }
 

@@ -6,11 +6,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use foreshow_contract::{ContextKey, HostLabel, Ordinal, Revision, TenantId, Timestamp};
+use foreshow_contract::{
+    ContextKey, DeploymentId, HostLabel, Ordinal, Revision, TenantId, Timestamp,
+};
 use foreshow_engine::{
-    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, GoLive,
-    HistoryEntry, LeaseId, Live, QuotaMember, QuotaSet, RecordedDeployment, Recording, Renewal,
-    SettledOutcome, Settlement, Settling, Store, StoreError, Watch,
+    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, GiveBack,
+    GoLive, HistoryEntry, LeaseId, Live, Owner, QuotaMember, QuotaSet, RecordedDeployment,
+    Recording, Renewal, Seed, SettledOutcome, Settlement, Settling, Store, StoreError, Suspect,
+    Verdict, Watch,
 };
 use foreshow_sqlite::{
     Database,
@@ -21,7 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     error::{StepError, on},
-    history, outcomes, quota, records, schema, settling,
+    history, memory, outcomes, quota, records, schema, settling,
     steps::{self, Step},
     watching::{self, Watching},
 };
@@ -118,7 +121,7 @@ impl EmbeddedStore {
 impl Store for EmbeddedStore {
     async fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {
         let asked = claim.clone();
-        let (answer, record) = self
+        let (answer, record, remembers) = self
             .step("claim a context", &claim.key, move |step| {
                 let prior = outcomes::load(step.tx, step.key, asked.ordinal)?;
                 let desired = step.record.as_ref().map(|record| record.desired);
@@ -126,10 +129,10 @@ impl Store for EmbeddedStore {
                     ContextRecord::claim(&mut step.record, &asked, prior.as_ref(), step.now);
                 step.concerns_waiters =
                     step.record.as_ref().map(|record| record.desired) != desired;
-                Ok((answer, step.record.clone()))
+                Ok((answer, step.record.clone(), memory::remembers(step.tx)?))
             })
             .await?;
-        Ok(answer.into_claimed(claim, record))
+        Ok(answer.into_claimed(claim, record, remembers))
     }
 
     async fn renew(&self, lease: &LeaseId, ttl: Duration) -> Result<Renewal, StoreError> {
@@ -197,15 +200,96 @@ impl Store for EmbeddedStore {
         .await
     }
 
-    async fn release(&self, lease: &LeaseId) -> Result<(), StoreError> {
-        let id = lease.clone();
+    async fn release(&self, lease: &LeaseId, back: &GiveBack) -> Result<(), StoreError> {
+        let (id, back) = (lease.clone(), back.clone());
         self.step("release a lease", &lease.key, move |step| {
             if let Some(record) = &mut step.record {
-                let was_held = record.lease.is_some();
-                record.release(&id);
-                step.concerns_waiters = was_held && record.lease.is_none();
+                let held = record.lease.clone();
+                if record.release(&id, &back, step.now) {
+                    step.concerns_waiters = true;
+                    let entry = HistoryEntry::given_back(&id, &back, held.as_ref(), step.now);
+                    history::append(step.tx, &entry)?;
+                }
             }
             Ok(())
+        })
+        .await
+    }
+
+    async fn seed(&self, key: &ContextKey, seed: &Seed) -> Result<(), StoreError> {
+        let seed = seed.clone();
+        self.step("seed a context", key, move |step| {
+            let desired = step.record.as_ref().map(|record| record.desired);
+            ContextRecord::seed(&mut step.record, &seed, step.now);
+            step.concerns_waiters = step.record.as_ref().map(|record| record.desired) != desired;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn judge(&self, key: &ContextKey, suspect: &Suspect) -> Result<Verdict, StoreError> {
+        let suspect = suspect.clone();
+        self.step("judge a deployment", key, move |step| {
+            let deployment = &suspect.deployment;
+            let update = Ordinal::update(deployment.revision);
+            let prior = outcomes::load(step.tx, step.key, update)?;
+            let is_kept = outcomes::is_kept(step.tx, step.key, &deployment.id)?;
+            Ok(step.record.as_mut().map_or(Verdict::Adopted, |record| {
+                record.judge(&suspect, prior.as_ref(), is_kept, step.now)
+            }))
+        })
+        .await
+    }
+
+    async fn forget_condemned(
+        &self,
+        key: &ContextKey,
+        deployment: &DeploymentId,
+    ) -> Result<(), StoreError> {
+        let deployment = deployment.clone();
+        self.step("forget a deployment", key, move |step| {
+            if let Some(record) = &mut step.record {
+                record.forget_condemned(&deployment);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn mend(&self, key: &ContextKey, gone: &DeploymentId) -> Result<bool, StoreError> {
+        let gone = gone.clone();
+        self.step("mend a record", key, move |step| {
+            let record = step.record.as_mut();
+            Ok(record.is_some_and(|record| record.mend(&gone, step.now)))
+        })
+        .await
+    }
+
+    async fn remembers(&self) -> Result<bool, StoreError> {
+        self.read("tell whether it remembers", memory::remembers)
+            .await
+    }
+
+    async fn begin_rebuild(&self, nonce: &str) -> Result<(), StoreError> {
+        let nonce = nonce.to_owned();
+        self.write("begin a rebuild", move |tx| {
+            memory::begin_rebuild(tx, &nonce)
+        })
+        .await
+    }
+
+    async fn complete_rebuild(&self, nonce: &str) -> Result<bool, StoreError> {
+        let nonce = nonce.to_owned();
+        self.write("complete a rebuild", move |tx| {
+            memory::complete_rebuild(tx, &nonce)
+        })
+        .await
+    }
+
+    async fn lead_sweep(&self, owner: &Owner, ttl: Duration) -> Result<bool, StoreError> {
+        let (owner, clock) = (owner.clone(), Arc::clone(&self.inner.clock));
+        self.write("lead the sweep", move |tx| {
+            memory::lead_sweep(tx, &owner, ttl, clock.now())
         })
         .await
     }

@@ -1,6 +1,7 @@
 //! What the scripts answer, decoded. The top of each script's file has the same list.
 
 use foreshow_contract::{HostLabel, Ordinal, Revision, Timestamp};
+use foreshow_engine::Verdict;
 
 use super::{
     error::RedisStoreError,
@@ -106,7 +107,7 @@ pub(super) enum RecordAnswer {
     Unreadable,
     /// `recorded`: what goes live comes with the instant and the context's alias.
     Recorded(Option<(Timestamp, HostLabel)>),
-    /// `ended`: the revision is at or below the floor; the newest event.
+    /// `ended`: an end covers the revision, or something newer is live; the newest event.
     Ended(Ordinal),
     /// `condemned`: the deployment is about to be deleted.
     Condemned,
@@ -138,6 +139,8 @@ pub(super) enum SettleAnswer {
     Settled {
         at: Timestamp,
         alias: HostLabel,
+        /// When the lease was granted.
+        since: Timestamp,
         /// Of what is live.
         expires_at: Option<Timestamp>,
         /// Announced revisions that no kept deployment serves.
@@ -154,6 +157,7 @@ impl Decode for SettleAnswer {
             b"settled" => Self::Settled {
                 at: to_instant(&words.next()?)?,
                 alias: to_label(words.next()?)?,
+                since: to_instant(&words.next()?)?,
                 expires_at: maybe(&words.next()?, to_instant)?,
                 replaced: to_replaced(&words.next()?)?,
             },
@@ -167,18 +171,145 @@ impl Decode for SettleAnswer {
 pub(super) enum ReleaseAnswer {
     /// `unreadable`: the record has another version.
     Unreadable,
-    /// `released`, or `lost`, which is as good.
-    Over,
+    /// `released`
+    Released {
+        at: Timestamp,
+        alias: HostLabel,
+        /// When the lease was granted.
+        since: Timestamp,
+    },
+    /// `lost`: no such lease, which is as good.
+    Lost,
 }
 
 impl Decode for ReleaseAnswer {
-    fn decode(name: &[u8], _: &mut Words) -> Option<Self> {
+    fn decode(name: &[u8], words: &mut Words) -> Option<Self> {
         Some(match name {
             b"unreadable" => Self::Unreadable,
-            b"released" | b"lost" => Self::Over,
+            b"released" => Self::Released {
+                at: to_instant(&words.next()?)?,
+                alias: to_label(words.next()?)?,
+                since: to_instant(&words.next()?)?,
+            },
+            b"lost" => Self::Lost,
             _ => return None,
         })
     }
+}
+
+/// `seed.lua`
+pub(super) enum SeedAnswer {
+    /// `unreadable`: the record has another version.
+    Unreadable,
+    /// `seeded`: at this instant; when what is live expires.
+    Seeded(Timestamp, Option<Timestamp>),
+}
+
+impl Decode for SeedAnswer {
+    fn decode(name: &[u8], words: &mut Words) -> Option<Self> {
+        Some(match name {
+            b"unreadable" => Self::Unreadable,
+            b"seeded" => {
+                let at = to_instant(&words.next()?)?;
+                Self::Seeded(at, maybe(&words.next()?, to_instant)?)
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// `judge.lua`
+pub(super) enum JudgeAnswer {
+    /// `unreadable`: the record has another version.
+    Unreadable,
+    /// `known`, `adopted` or `condemned`
+    Judged(Verdict),
+}
+
+impl Decode for JudgeAnswer {
+    fn decode(name: &[u8], _: &mut Words) -> Option<Self> {
+        Some(match name {
+            b"unreadable" => Self::Unreadable,
+            b"known" => Self::Judged(Verdict::Known),
+            b"adopted" => Self::Judged(Verdict::Adopted),
+            b"condemned" => Self::Judged(Verdict::Condemned),
+            _ => return None,
+        })
+    }
+}
+
+/// `forget.lua`
+pub(super) enum ForgetAnswer {
+    /// `unreadable`: the record has another version.
+    Unreadable,
+    /// `done`
+    Done,
+}
+
+impl Decode for ForgetAnswer {
+    fn decode(name: &[u8], _: &mut Words) -> Option<Self> {
+        Some(match name {
+            b"unreadable" => Self::Unreadable,
+            b"done" => Self::Done,
+            _ => return None,
+        })
+    }
+}
+
+/// `mend.lua`
+pub(super) enum MendAnswer {
+    /// `unreadable`: the record has another version.
+    Unreadable,
+    /// `mended`: when, and the context's alias.
+    Mended(Timestamp, HostLabel),
+    /// `nothing`: another is live, or somebody holds the lease.
+    Nothing,
+}
+
+impl Decode for MendAnswer {
+    fn decode(name: &[u8], words: &mut Words) -> Option<Self> {
+        Some(match name {
+            b"unreadable" => Self::Unreadable,
+            b"mended" => Self::Mended(to_instant(&words.next()?)?, to_label(words.next()?)?),
+            b"nothing" => Self::Nothing,
+            _ => return None,
+        })
+    }
+}
+
+/// `register.lua`: whether the shard remembers.
+pub(super) struct Registered {
+    pub(super) remembers: bool,
+}
+
+impl Decode for Registered {
+    fn decode(name: &[u8], _: &mut Words) -> Option<Self> {
+        either(name, b"remembers", b"forgetful").map(|remembers| Self { remembers })
+    }
+}
+
+/// `rebuilt.lua`: whether the nonce was still there.
+pub(super) struct Rebuilt(pub(super) bool);
+
+impl Decode for Rebuilt {
+    fn decode(name: &[u8], _: &mut Words) -> Option<Self> {
+        either(name, b"rebuilt", b"gone").map(Self)
+    }
+}
+
+/// `lead.lua`: whether it was granted.
+pub(super) struct Leads(pub(super) bool);
+
+impl Decode for Leads {
+    fn decode(name: &[u8], _: &mut Words) -> Option<Self> {
+        either(name, b"leads", b"follows").map(Self)
+    }
+}
+
+fn either(name: &[u8], yes: &[u8], no: &[u8]) -> Option<bool> {
+    (name == yes)
+        .then_some(true)
+        .or((name == no).then_some(false))
 }
 
 /// `touch.lua`
@@ -251,7 +382,7 @@ impl Decode for UsedAnswer {
     }
 }
 
-/// `prolong.lua`, `register.lua`, `index.lua` and `correct.lua`
+/// `prolong.lua`, `index.lua` and `correct.lua`
 pub(super) struct Done;
 
 impl Decode for Done {

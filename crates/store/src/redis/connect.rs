@@ -84,6 +84,11 @@ impl Target {
         self.url.server()
     }
 
+    /// Whether commands go to several nodes.
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.url.kind, Kind::Cluster)
+    }
+
     /// A new connection for commands. The caller bounds the wait.
     pub(super) async fn connect(&self) -> RedisResult<Wire> {
         Ok(match &self.url.kind {

@@ -15,19 +15,30 @@
 //! | `lr` `lp` `ld` `la` `lt` `ls` | what is live: revision, provider, deployment, address, digests of tree and settings |
 //! | `e` `y` | when that expires, and how many seconds it lives from an update or touch |
 //! | `x…` | a condemned deployment, one field each, its id in the name |
+//! | `j…` | a deployment that nobody has claimed, its id in the name: until when it may stay |
+//! | `n` | made by a claim, and nobody has written under its fence yet |
+//! | `i` | since when something newer than what is live is wanted |
+//! | `cn` `ct` | builds cancelled one after another: how many, and when the last was |
+//! | `m` | how long builds take, in milliseconds |
+//! | `qw` `qs` `qu` `qy` | what the newest event waits for: its place, since when, until when, why |
 
 use std::collections::BTreeMap;
 
-use foreshow_contract::{DeploymentId, HostLabel, ProviderName};
-use foreshow_engine::{Address, ContextRecord, HeldLease, Live, Owner, RecordedDeployment};
+use foreshow_contract::{DeploymentId, HostLabel, Ordinal, ProviderName, Timestamp};
+use foreshow_engine::{
+    Address, Cancels, ContextRecord, HeldLease, Live, Owner, RecordedDeployment, Waits,
+};
 
-use super::text::{pack, to_instant, to_number, to_place, to_revision, unpack};
+use super::text::{instant, pack, place, to_instant, to_number, to_place, to_revision, unpack};
 
 /// The version that scripts know; `prelude.lua` has the same.
 pub(super) const VERSION: &[u8] = b"1";
 
 /// The longest value that keeps a hash in one piece.
 const LONGEST: usize = 64;
+
+/// The longest that a reason to wait is kept in a record, in bytes: five fields. The history has all of it.
+const LONGEST_WHY: usize = 300;
 
 /// Names and values, to be written.
 pub(super) type Fields = Vec<(String, Vec<u8>)>;
@@ -49,9 +60,30 @@ pub(super) fn live(live: &Live) -> Fields {
     fields
 }
 
+/// What an event waits for; since when is for the script to say.
+pub(super) fn waits(ordinal: Ordinal, until: Timestamp, why: &str) -> Fields {
+    let mut fields = vec![
+        ("qw".to_owned(), place(ordinal).into_bytes()),
+        ("qu".to_owned(), instant(until).into_bytes()),
+    ];
+    let why = &why[..why.floor_char_boundary(LONGEST_WHY)];
+    push(&mut fields, "qy", why);
+    fields
+}
+
 /// The field that condemns the deployment.
 pub(super) fn condemned(deployment: &DeploymentId) -> Vec<u8> {
     [b"x", deployment.as_str().as_bytes()].concat()
+}
+
+/// The field that says how long the deployment may stay.
+pub(super) fn adopted(deployment: &DeploymentId) -> Vec<u8> {
+    [b"j", deployment.as_str().as_bytes()].concat()
+}
+
+/// The deployment as `ld` and `bd` have it, in one piece.
+pub(super) fn packed(deployment: &DeploymentId) -> Vec<u8> {
+    pack(deployment.as_str())
 }
 
 fn push(fields: &mut Fields, name: &str, word: &str) {
@@ -71,9 +103,11 @@ pub(super) fn record(
     if hash.get("v")? != VERSION {
         return None;
     }
-    let condemned = hash.0.keys().filter_map(|name| name.strip_prefix(b"x"));
-    let condemned: Option<Vec<DeploymentId>> = condemned
-        .map(|id| Some(DeploymentId::new(std::str::from_utf8(id).ok()?)))
+    let condemned: Option<Vec<DeploymentId>> =
+        hash.ids(b"x").map(|(id, _)| to_deployment(id)).collect();
+    let adopted: Option<BTreeMap<DeploymentId, Timestamp>> = hash
+        .ids(b"j")
+        .map(|(id, until)| Some((to_deployment(id)?, to_instant(until)?)))
         .collect();
     Some(ContextRecord {
         alias: HostLabel::try_new(hash.word("a")?).ok()?,
@@ -88,7 +122,17 @@ pub(super) fn record(
         condemned: condemned?,
         expires_at: hash.maybe("e", to_instant)?,
         ttl_seconds: hash.maybe("y", to_number)?,
+        unproven: hash.get("n").is_some(),
+        stale_since: hash.maybe("i", to_instant)?,
+        cancels: hash.group("cn", Hash::cancels)?,
+        build_ms: hash.maybe("m", to_number)?,
+        waits: hash.group("qw", Hash::waits)?,
+        adopted: adopted?,
     })
+}
+
+fn to_deployment(id: &[u8]) -> Option<DeploymentId> {
+    Some(DeploymentId::new(std::str::from_utf8(id).ok()?))
 }
 
 struct Hash(BTreeMap<Vec<u8>, Vec<u8>>);
@@ -96,6 +140,12 @@ struct Hash(BTreeMap<Vec<u8>, Vec<u8>>);
 impl Hash {
     fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.get(name.as_bytes()).map(Vec::as_slice)
+    }
+
+    /// What is said of deployments whose ids follow this letter.
+    fn ids(&self, letter: &'static [u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let fields = self.0.iter();
+        fields.filter_map(move |(name, value)| Some((name.strip_prefix(letter)?, value.as_slice())))
     }
 
     fn word(&self, name: &str) -> Option<String> {
@@ -137,6 +187,22 @@ impl Hash {
             digest: self.word("g")?,
             since: to_instant(self.get("s")?)?,
             until: to_instant(self.get("u")?)?,
+        })
+    }
+
+    fn cancels(&self) -> Option<Cancels> {
+        Some(Cancels {
+            in_a_row: u32::try_from(to_number(self.get("cn")?)?).ok()?,
+            last_at: to_instant(self.get("ct")?)?,
+        })
+    }
+
+    fn waits(&self) -> Option<Waits> {
+        Some(Waits {
+            ordinal: to_place(self.get("qw")?)?,
+            since: to_instant(self.get("qs")?)?,
+            until: to_instant(self.get("qu")?)?,
+            why: self.word("qy")?,
         })
     }
 
@@ -210,6 +276,20 @@ mod tests {
     }
 
     #[test]
+    fn a_reason_to_wait_is_cut_between_two_letters() {
+        for (why, kept) in [
+            ("é".repeat(400), "é".repeat(150)),
+            ("a".repeat(10), "a".repeat(10)),
+        ] {
+            let mut fields = waits(Ordinal::update(7.try_into().unwrap()), Timestamp::MAX, &why);
+            assert!(fields.iter().all(|(_, value)| value.len() <= LONGEST));
+            fields.push(("qs".to_owned(), b"5".to_vec()));
+            let read = record(with(fields)).unwrap().waits.unwrap();
+            assert_eq!((read.why, read.until), (kept, Timestamp::MAX));
+        }
+    }
+
+    #[test]
     fn what_is_damaged_or_newer_cannot_be_read() {
         assert!(record(named()).is_some());
         for (name, value) in [
@@ -218,6 +298,11 @@ mod tests {
             ("z", "-1"),
             ("o", "half a lease"),
             ("lr", "1"),
+            ("i", "yesterday"),
+            ("cn", "1"),
+            ("m", ""),
+            ("qw", "10"),
+            ("jdep", "soon"),
         ] {
             let mut fields: BTreeMap<_, _> = named().into_iter().collect();
             fields.insert(name.into(), value.into());

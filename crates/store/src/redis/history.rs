@@ -1,7 +1,7 @@
 //! What happened last: the shards' streams, put together.
 
-use foreshow_contract::{ContextKey, OutcomeKind};
-use foreshow_engine::HistoryEntry;
+use foreshow_contract::ContextKey;
+use foreshow_engine::{Happening, HistoryEntry};
 use futures_util::future::try_join_all;
 use redis::{Value, cmd};
 
@@ -71,7 +71,7 @@ async fn read(
         command.arg("COUNT").arg(count);
     }
     let entries: Vec<Value> = link.query("XREVRANGE", &command).await?;
-    // Entries that can't be read are of a newer version, which had more outcomes.
+    // Entries that can't be read are of a newer version, in which more can happen.
     Ok(entries.into_iter().filter_map(parse).collect())
 }
 
@@ -84,15 +84,17 @@ fn parse(entry: Value) -> Option<(Taken, HistoryEntry)> {
         found.map(|(_, value)| value.as_slice())
     };
     let word = |name: &str| std::str::from_utf8(field(name)?).ok();
-    let outcome = word("end")?;
+    let by = match field("since") {
+        Some(since) => Some((word("by")?.to_owned(), to_instant(since)?)),
+        None => None,
+    };
     let entry = HistoryEntry {
         at: to_instant(field("at")?)?,
         key: word("of")?.parse().ok()?,
         ordinal: to_place(field("place")?)?,
-        outcome: OutcomeKind::ALL
-            .into_iter()
-            .find(|kind| kind.word() == outcome)?,
+        what: Happening::from_word(word("end")?)?,
         detail: word("detail")?.to_owned(),
+        by,
     };
     Some((taken, entry))
 }

@@ -10,6 +10,9 @@
 //!   A touch, which claims nothing, only ever prolongs.
 //! - Reads of this process are preceded by its own writes.
 //!
+//! Each shard also knows whether it has its whole memory (`memory`), and says so as it registers a context, which spares a
+//! claim the question.
+//!
 //! The history is for people: the last entries of a killed process may be missing from it.
 
 use std::{
@@ -29,7 +32,7 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::{
-    answers::Done,
+    answers::{Done, Registered},
     clock::StoreClock,
     error::RedisStoreError,
     keys::{Keys, SHARDS, Shard, id},
@@ -127,22 +130,23 @@ impl Index {
         }
     }
 
-    /// Registers a context that is being claimed.
+    /// Registers a context that is being claimed or seeded, and tells whether its shard has its whole memory.
     pub(super) async fn register(
         &self,
         key: &ContextKey,
         alias: &HostLabel,
-    ) -> Result<(), RedisStoreError> {
+    ) -> Result<Registered, RedisStoreError> {
         let shard = Shard::of(alias);
         let call = Call::of(&REGISTER)
             .key(self.keys.names(shard))
             .key(self.keys.changed(shard))
             .key(self.keys.expiry(shard))
+            .key(self.keys.memory(shard))
             .arg(self.clock.given())
             .arg(id(alias))
             .arg(key.to_string())
             .arg(span(LOOK_AGAIN));
-        self.link.call(&call).await?.decode::<Done>().map(|Done| ())
+        self.link.call(&call).await?.decode()
     }
 
     /// A step at `at` led to a look at `look_at`.
@@ -253,13 +257,20 @@ impl Index {
                     .arg(look.name.as_str())
                     .arg(instant(look.at))
                     .arg(instant(look.next)),
-                Write::Entry(entry) => call
-                    .arg("entry")
-                    .arg(instant(entry.at))
-                    .arg(entry.key.to_string())
-                    .arg(place(entry.ordinal))
-                    .arg(entry.outcome.word())
-                    .arg(entry.detail.as_str()),
+                Write::Entry(entry) => {
+                    let (worker, since) = match &entry.by {
+                        Some((worker, since)) => (worker.as_str(), instant(*since)),
+                        None => ("", String::new()),
+                    };
+                    call.arg("entry")
+                        .arg(instant(entry.at))
+                        .arg(entry.key.to_string())
+                        .arg(place(entry.ordinal))
+                        .arg(entry.what.word())
+                        .arg(entry.detail.as_str())
+                        .arg(since)
+                        .arg(worker)
+                }
             });
             let written = self.link.call(&call).await;
             if let Err(error) = written.and_then(super::answers::Answer::decode::<Done>) {
@@ -307,7 +318,7 @@ fn tell(error: &RedisStoreError, again: bool) {
 mod tests {
     use foreshow_conformance::store::{HandClock, alias, key, up};
     use foreshow_contract::OutcomeKind;
-    use foreshow_engine::Clock as _;
+    use foreshow_engine::{Clock as _, Happening};
     use futures_util::FutureExt as _;
     use redis::cmd;
 
@@ -355,8 +366,9 @@ mod tests {
                 at: clock.now(),
                 key: key("a"),
                 ordinal: up(1),
-                outcome: OutcomeKind::Removed,
+                what: Happening::Ended(OutcomeKind::Removed),
                 detail: String::new(),
+                by: None,
             },
         );
         // Given up at the first wait, with everything taken out.

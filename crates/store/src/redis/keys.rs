@@ -74,6 +74,12 @@ impl Keys {
         self.index(shard, "history")
     }
 
+    /// Whether the shard has its whole memory: a hash. `nonce` is of the rebuild that was begun last, `epoch` is there since
+    /// one was completed. It goes with all else that the shard's node has, which is how a loss is noticed.
+    pub(super) fn memory(&self, shard: Shard) -> String {
+        self.index(shard, "memory")
+    }
+
     fn index(&self, shard: Shard, what: &str) -> String {
         format!("{}:{{ix:{:02}}}:{what}", self.namespace, shard.0)
     }
@@ -81,6 +87,11 @@ impl Keys {
     /// A value that all members of a fleet agree on: a string.
     pub(super) fn agreed(&self, what: &str) -> String {
         format!("{}:agreed:{what}", self.namespace)
+    }
+
+    /// Who sweeps, and until when: a string, see `lead.lua`.
+    pub(super) fn sweeper(&self) -> String {
+        format!("{}:sweeper", self.namespace)
     }
 
     /// The channel of notices to those who wait.

@@ -10,7 +10,10 @@
 //! answers nothing any more, and makes callers wait for its own retries.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -38,6 +41,8 @@ pub(super) struct Link {
     connect_timeout: Duration,
     response_timeout: Duration,
     state: Mutex<State>,
+    /// Commands that were sent a second time.
+    repeats: AtomicU64,
     /// Held while a connection is made.
     connecting: tokio::sync::Mutex<()>,
 }
@@ -67,12 +72,20 @@ impl Link {
             connect_timeout,
             response_timeout,
             state: Mutex::default(),
+            repeats: AtomicU64::new(0),
             connecting: tokio::sync::Mutex::default(),
         }
     }
 
     pub(super) fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// How many commands were sent a second time so far, where they are run in the order in which they are first sent: of one
+    /// server that is so, of a cluster it is not.
+    pub(super) fn repeats(&self) -> Option<u64> {
+        let in_order = !self.target.is_cluster();
+        in_order.then(|| self.repeats.load(Ordering::SeqCst))
     }
 
     /// Connects, if there is no connection.
@@ -86,6 +99,7 @@ impl Link {
             Err(RedisStoreError::Refused { source, .. })
                 if source.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
             {
+                self.repeats.fetch_add(1, Ordering::SeqCst);
                 self.command(&call.by_text()).await?
             }
             other => other?,
@@ -109,6 +123,7 @@ impl Link {
         let (generation, wire) = self.wire().await?;
         match self.try_command(generation, wire, command).await {
             Err(RedisStoreError::Refused { source, .. }) if source.is_unrecoverable_error() => {
+                self.repeats.fetch_add(1, Ordering::SeqCst);
                 let (generation, wire) = self.wire().await?;
                 self.try_command(generation, wire, command).await
             }

@@ -7,7 +7,8 @@
 //! the recorded end, which is as good.
 //!
 //! Should Redis lose everything, it goes on by itself: scripts are sent anew, records are made anew by the next claims, and
-//! fences go on to grow, because each is at least the clock's microseconds.
+//! fences go on to grow, because each is at least the clock's microseconds. Until the sweeper has rebuilt what the providers
+//! know, it says that it does not remember, and a claim says so too where its record is new (`memory`).
 //!
 //! | room | idea |
 //! | --- | --- |
@@ -15,6 +16,8 @@
 //! | `keys`, `fields`, `outcomes`, `text` | how things are named and written |
 //! | `lua/`, `scripts`, `answers` | the steps, what they take and what they answer |
 //! | `store`, `steps`, `quota` | the port's methods |
+//! | `looks` | what a look at the providers tells of a context |
+//! | `memory` | whether it has its whole memory, and who sweeps |
 //! | `index`, `listing`, `expired`, `history` | what is searched for among all contexts |
 //! | `watching` | telling those who wait |
 //! | `operator` | what an operator asks: one value for all, and advice |
@@ -27,6 +30,8 @@
 //! | `…:{t:<tenant>}:live_previews`, `…:concurrent_builds` | quota sets: members by deadline | a day after the last deadline |
 //! | `…:{ix:<shard>}:names`, `:changed`, `:expiry` | the index | with the contexts, as whoever asks for expired ones finds them gone |
 //! | `…:{ix:<shard>}:history` | a capped stream | its oldest entries |
+//! | `…:{ix:<shard>}:memory` | whether the shard has its whole memory: a hash | never |
+//! | `…:sweeper` | who sweeps | a day after it could be another |
 //! | `…:agreed:<what>` | what all members of a fleet agree on | never |
 //! | `…:notices` | the channel of notices | |
 
@@ -41,6 +46,8 @@ mod index;
 mod keys;
 mod link;
 mod listing;
+mod looks;
+mod memory;
 pub mod metrics;
 mod operator;
 mod options;

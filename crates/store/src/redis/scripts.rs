@@ -39,12 +39,18 @@ scripts! {
     SETTLE = "settle";
     RELEASE = "release";
     TOUCH = "touch";
+    SEED = "seed";
+    JUDGE = "judge";
+    FORGET = "forget";
+    MEND = "mend";
     ADMIT = "admit";
     PROLONG = "prolong";
     USED = "used";
     REGISTER = "register";
     INDEX = "index";
     CORRECT = "correct";
+    REBUILT = "rebuilt";
+    LEAD = "lead";
 }
 
 /// A call of a script, to be made.

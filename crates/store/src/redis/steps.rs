@@ -4,8 +4,8 @@ use std::{sync::LazyLock, time::Duration};
 
 use foreshow_contract::{ContextKey, HostLabel, Timestamp};
 use foreshow_engine::{
-    Claim, Claimed, GoLive, HistoryEntry, Lease, LeaseId, Live, Outcome, QuotaMember,
-    RecordedDeployment, Recording, Renewal, Settlement, Settling,
+    Claim, Claimed, GiveBack, GoLive, HeldLease, HistoryEntry, Lease, LeaseId, Live, Outcome,
+    QuotaMember, RecordedDeployment, Recording, Renewal, Settlement, Settling,
 };
 
 use super::{
@@ -21,7 +21,7 @@ use super::{
 const LONGEST_LIFE: Duration = Duration::from_hours(24 * 365 * 100);
 
 /// How long a record with nothing live is kept, in milliseconds, where it has a lease that lives so long.
-fn life_ms(keep: Duration, ttl: Duration) -> String {
+pub(super) fn life_ms(keep: Duration, ttl: Duration) -> String {
     keep.saturating_add(ttl)
         .min(LONGEST_LIFE)
         .as_millis()
@@ -43,13 +43,16 @@ impl Inner {
             .arg(claim.owner.to_string())
             .arg(span(claim.ttl))
             .arg(life_ms(self.keep_outcomes, claim.ttl));
-        // One round trip: both travel together.
+        // One round trip: both travel together, the claim first. Its order matters: what the shard remembers counts only if it
+        // is told after the claim was made. Told before, a wipe could come in between, and the claim make a record that
+        // passes for the first of its context. Told after, a wipe in between takes the lease with it.
+        let repeats = self.link.repeats();
         let (answer, registered) = tokio::join!(
             self.call::<ClaimAnswer>(call),
             self.index.register(key, &claim.alias)
         );
-        let answer = answer?;
-        registered?;
+        let (answer, registered) = (answer?, registered?);
+        let was_in_order = repeats.is_some() && repeats == self.link.repeats();
         Ok(match answer {
             ClaimAnswer::Unreadable => return Err(reading::unreadable("record", key)),
             ClaimAnswer::Over(stored) => {
@@ -67,7 +70,12 @@ impl Inner {
             ClaimAnswer::Granted(fence, fields) => {
                 let record =
                     fields::record(fields).ok_or_else(|| reading::unreadable("record", key))?;
+                // A cluster's nodes lose their memories one by one, and the record may be on another than the shard: so there
+                // all shards are asked, and once more where a command was repeated. Of a known context there is no question.
+                let is_unknown = record.unproven
+                    && !(registered.remembers && (was_in_order || self.remembers().await?));
                 Claimed::Granted {
+                    is_unknown,
                     lease: Lease::granted(LeaseId {
                         key: key.clone(),
                         ordinal: claim.ordinal,
@@ -170,18 +178,29 @@ impl Inner {
             .arg(settlement.expires_at.map(instant).unwrap_or_default())
             .arg(life_ms(self.keep_outcomes, Duration::ZERO))
             .arg(json)
-            .arg(deployment);
+            .arg(deployment)
+            .arg(
+                settlement
+                    .built_ms
+                    .map_or_else(String::new, |ms| ms.to_string()),
+            )
+            .arg(if settlement.cancelled.is_some() {
+                "1"
+            } else {
+                ""
+            });
         let kept = settlement.kept.iter();
         let call = kept.fold(call, |call, kept| call.arg(kept.as_str()));
-        let (at, alias, expires_at, replaced) = match self.call(call).await? {
+        let (at, alias, since, expires_at, replaced) = match self.call(call).await? {
             SettleAnswer::Unreadable => return Err(reading::unreadable("record", &lease.key)),
             SettleAnswer::Lost => return Ok(Settling::Lost),
             SettleAnswer::Settled {
                 at,
                 alias,
+                since,
                 expires_at,
                 replaced,
-            } => (at, alias, expires_at, replaced),
+            } => (at, alias, since, expires_at, replaced),
         };
         let mut outcome = settlement.outcome.clone();
         if let Outcome::Ready(ready) = &mut outcome {
@@ -189,22 +208,40 @@ impl Inner {
         }
         let look_at = expires_at.unwrap_or_else(|| at.saturating_add(self.keep_outcomes));
         self.index.look(&lease.key, &alias, at, look_at);
-        self.index
-            .remember(&alias, HistoryEntry::of(lease, &outcome, at));
+        let held = held_since(lease, since, at);
+        let cancelled = settlement.cancelled.as_deref();
+        let entry = HistoryEntry::ended(lease, &outcome, cancelled, Some(&held), at);
+        self.index.remember(&alias, entry);
         Ok(Settling::Settled { outcome })
     }
 
-    pub(super) async fn release(&self, lease: &LeaseId) -> Result<(), RedisStoreError> {
+    pub(super) async fn release(
+        &self,
+        lease: &LeaseId,
+        back: &GiveBack,
+    ) -> Result<(), RedisStoreError> {
+        let waits = match back {
+            GiveBack::HandedOver => fields::Fields::new(),
+            GiveBack::Deferred { until, why } => fields::waits(lease.ordinal, *until, why),
+        };
         let call = Call::of(&RELEASE)
             .key(self.keys.record(&lease.key))
+            .arg(self.clock.given())
             .arg(self.keys.channel())
             .arg(lease.key.to_string())
             .arg(lease.owner.to_string())
             .arg(number(lease.fence))
-            .arg(life_ms(self.keep_outcomes, Duration::ZERO));
+            .arg(life_ms(self.keep_outcomes, Duration::ZERO))
+            .fields(waits);
         match self.call(call).await? {
             ReleaseAnswer::Unreadable => Err(reading::unreadable("record", &lease.key)),
-            ReleaseAnswer::Over => Ok(()),
+            ReleaseAnswer::Lost => Ok(()),
+            ReleaseAnswer::Released { at, alias, since } => {
+                let held = held_since(lease, since, at);
+                let entry = HistoryEntry::given_back(lease, back, Some(&held), at);
+                self.index.remember(&alias, entry);
+                Ok(())
+            }
         }
     }
 
@@ -236,6 +273,17 @@ impl Inner {
         self.prolong(&QuotaMember::LivePreview(key.clone()), expires_at)
             .await?;
         Ok(Some(expires_at))
+    }
+}
+
+/// The lease as it was held until now, for the history.
+fn held_since(lease: &LeaseId, since: Timestamp, now: Timestamp) -> HeldLease {
+    HeldLease {
+        owner: lease.owner.clone(),
+        ordinal: lease.ordinal,
+        digest: String::new(),
+        since,
+        until: now,
     }
 }
 

@@ -3,11 +3,14 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use foreshow_contract::{ContextKey, HostLabel, Ordinal, Revision, TenantId, Timestamp};
+use foreshow_contract::{
+    ContextKey, DeploymentId, HostLabel, Ordinal, Revision, TenantId, Timestamp,
+};
 use foreshow_engine::{
-    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, GoLive,
-    HistoryEntry, LeaseId, Live, QuotaMember, QuotaSet, RecordedDeployment, Recording, Renewal,
-    SettledOutcome, Settlement, Settling, Store, StoreError, Watch, notices::NoticeBoard,
+    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, GiveBack,
+    GoLive, HistoryEntry, LeaseId, Live, Owner, QuotaMember, QuotaSet, RecordedDeployment,
+    Recording, Renewal, Seed, SettledOutcome, Settlement, Settling, Store, StoreError, Suspect,
+    Verdict, Watch, notices::NoticeBoard,
 };
 use redis::cmd;
 use tokio::{sync::oneshot, time::Instant};
@@ -240,8 +243,51 @@ impl Store for RedisStore {
             .await
     }
 
-    async fn release(&self, lease: &LeaseId) -> Result<(), StoreError> {
-        self.ask("release a lease", self.inner.release(lease)).await
+    async fn release(&self, lease: &LeaseId, back: &GiveBack) -> Result<(), StoreError> {
+        self.ask("release a lease", self.inner.release(lease, back))
+            .await
+    }
+
+    async fn seed(&self, key: &ContextKey, seed: &Seed) -> Result<(), StoreError> {
+        self.ask("seed a context", self.inner.seed(key, seed)).await
+    }
+
+    async fn judge(&self, key: &ContextKey, suspect: &Suspect) -> Result<Verdict, StoreError> {
+        self.ask("judge a deployment", self.inner.judge(key, suspect))
+            .await
+    }
+
+    async fn forget_condemned(
+        &self,
+        key: &ContextKey,
+        deployment: &DeploymentId,
+    ) -> Result<(), StoreError> {
+        let forgetting = self.inner.forget_condemned(key, deployment);
+        self.ask("forget a deployment", forgetting).await
+    }
+
+    async fn mend(&self, key: &ContextKey, gone: &DeploymentId) -> Result<bool, StoreError> {
+        self.ask("mend a record", self.inner.mend(key, gone)).await
+    }
+
+    async fn remembers(&self) -> Result<bool, StoreError> {
+        self.ask("tell whether it remembers", self.inner.remembers())
+            .await
+    }
+
+    async fn begin_rebuild(&self, nonce: &str) -> Result<(), StoreError> {
+        self.ask("begin a rebuild", self.inner.begin_rebuild(nonce))
+            .await
+    }
+
+    async fn complete_rebuild(&self, nonce: &str) -> Result<bool, StoreError> {
+        self.ask("complete a rebuild", self.inner.complete_rebuild(nonce))
+            .await
+    }
+
+    async fn lead_sweep(&self, owner: &Owner, ttl: Duration) -> Result<bool, StoreError> {
+        self.ask("lead the sweep", self.inner.lead_sweep(owner, ttl))
+            .await
     }
 
     async fn touch(

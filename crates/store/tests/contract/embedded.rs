@@ -7,7 +7,7 @@ use foreshow_sqlite::DatabaseError;
 use foreshow_store::embedded::KEEP_OUTCOMES;
 
 use crate::support::{
-    Folder, HandClock, TTL, ask, deployment, failed, far, fires, grant, key, live, make_live, open,
+    Folder, HandClock, TTL, ask, deployment, failed, fires, grant, hand_over, key, make_live, open,
     settlement, soon, up,
 };
 
@@ -46,7 +46,7 @@ async fn those_who_wait_hear_of_another_process() {
     one.renew(lease.id(), TTL).await.unwrap();
     tokio::time::sleep(Duration::from_millis(400)).await;
     assert!(!fires(&mut watch).await);
-    one.release(lease.id()).await.unwrap();
+    hand_over(&one, &lease).await;
     soon(watch.changed()).await;
     let (lease, _) = grant(&two, &key("a"), up(1)).await;
     // Between the question and the wait.
@@ -99,40 +99,6 @@ async fn a_fence_grows_also_where_the_record_was_lost() {
             .await
             .unwrap(),
         Recording::Lost
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_condemned_deployment_is_neither_adopted_nor_live() {
-    let folder = Folder::new(HandClock::new());
-    let db = folder.database().await;
-    let store = open(db.clone(), &folder.clock).await;
-    let (lease, _) = grant(&store, &key("a"), up(1)).await;
-    change(
-        &db,
-        "UPDATE contexts SET record = json_set(record, '$.condemned', json_array('dep'))",
-    )
-    .await;
-    assert_eq!(
-        store
-            .record_deployment(lease.id(), &deployment("dep"))
-            .await
-            .unwrap(),
-        Recording::Condemned
-    );
-    assert_eq!(
-        store
-            .go_live(lease.id(), &live(1, "dep"), far(), TTL)
-            .await
-            .unwrap(),
-        Recording::Condemned
-    );
-    assert_eq!(
-        store
-            .record_deployment(lease.id(), &deployment("other"))
-            .await
-            .unwrap(),
-        Recording::Recorded
     );
 }
 

@@ -1,10 +1,16 @@
 //! The embedded adapter under test.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 pub(crate) use foreshow_conformance::store::{
-    Adapter, HandClock, TTL, ask, deployment, failed, far, fires, grant, key, live, make_live,
+    Adapter, HandClock, TTL, ask, deployment, failed, fires, grant, hand_over, key, make_live,
     revision, settlement, soon, up,
 };
 use foreshow_engine::Store;
@@ -72,7 +78,9 @@ impl Adapter for Sqlite {
     }
 
     async fn wiped(&self) -> Arc<dyn Store> {
-        let db = self.folder.path("another.db");
+        static FILES: AtomicU64 = AtomicU64::new(0);
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        let db = self.folder.path(&format!("another-{number}.db"));
         let db = Database::open(&db, Options::default()).await.unwrap();
         Arc::new(open(db, &self.folder.clock).await)
     }

@@ -143,7 +143,7 @@ async fn what_waited_to_be_written_is_written_when_redis_is_back() {
     let other = connect(&server.url(), "foreshow").await;
     insist(async || {
         let (lease, _) = match store.claim(&claim(&key("a"), up(1), "1")).await? {
-            Claimed::Granted { lease, record } => (lease, record),
+            Claimed::Granted { lease, record, .. } => (lease, record),
             other => panic!("{other:?}"),
         };
         store.settle(lease.id(), &settlement(failed())).await

@@ -60,6 +60,8 @@ async fn bring_live(store: &RedisStore, forgetful: &RedisStore, number: u64) {
         outcome: ready(&id, expires_at),
         expires_at: Some(expires_at),
         kept: vec![id.as_str().into()],
+        built_ms: Some(41_234),
+        cancelled: None,
     };
     let settled = forgetful.settle(lease.id(), &settlement).await.unwrap();
     assert!(matches!(settled, Settling::Settled { .. }));

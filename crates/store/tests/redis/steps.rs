@@ -3,12 +3,12 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use foreshow_contract::{DeploymentId, Revision};
-use foreshow_engine::{Claimed, Outcome, Recording, Settlement, Settling, Store, StoreError};
+use foreshow_engine::{Claimed, GiveBack, Outcome, Settlement, Settling, Store, StoreError};
 use redis::{AsyncTypedCommands as _, aio::MultiplexedConnection};
 
 use crate::support::{
-    Adapter as _, Remote, TTL, alias, ask, deployment, failed, far, grant, key, live, make_live,
-    ready, revision, settlement, up,
+    Adapter as _, Remote, TTL, alias, ask, deployment, failed, far, grant, hand_over, key, live,
+    make_live, ready, revision, seed, settlement, suspect, up,
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -39,7 +39,7 @@ async fn what_is_live_stays_and_what_is_over_goes_by_age() {
         about(30).contains(&ttl_ms(&mut redis, &record).await),
         "nothing is live yet"
     );
-    store.release(lease.id()).await.unwrap();
+    hand_over(store, &lease).await;
     make_live(store, &key("a"), 2, far()).await;
     assert_eq!(ttl_ms(&mut redis, &record).await, -1, "for ever");
     let outcome = name("{c:acme/a}:2u");
@@ -237,7 +237,16 @@ async fn what_cannot_be_read_says_whose_it_is() {
     let claim = crate::support::claim(&key("a"), up(3), "3");
     told(store.claim(&claim).await.unwrap_err());
     told(store.renew(lease.id(), TTL).await.unwrap_err());
-    told(store.release(lease.id()).await.unwrap_err());
+    let back = GiveBack::HandedOver;
+    told(store.release(lease.id(), &back).await.unwrap_err());
+    let look = seed(&key("a"), &[(1, "d")], far());
+    told(store.seed(&key("a"), &look).await.unwrap_err());
+    let found = suspect(&key("a"), 1, "d", far());
+    told(store.judge(&key("a"), &found).await.unwrap_err());
+    let gone = "d".into();
+    let forgotten = store.forget_condemned(&key("a"), &gone).await;
+    told(forgotten.unwrap_err());
+    told(store.mend(&key("a"), &gone).await.unwrap_err());
     told(store.touch(&key("a"), None).await.unwrap_err());
     let recorded = store.record_deployment(lease.id(), &deployment("d")).await;
     told(recorded.unwrap_err());
@@ -256,31 +265,33 @@ async fn what_cannot_be_read_says_whose_it_is() {
     remote.close().await;
 }
 
+/// A sweep comes again and again, and what is gone must be able to go.
 #[tokio::test]
-async fn a_condemned_deployment_is_neither_adopted_nor_live() {
+async fn a_look_that_changes_nothing_gives_no_longer_life() {
     let remote = Remote::shared().await;
     let (mut redis, name) = beside(&remote).await;
     let store = &remote.store;
     let (lease, _) = grant(store, &key("a"), up(1)).await;
-    redis.hset(name("{c:acme/a}"), "xdep", "").await.unwrap();
-    let record = store.context(&key("a")).await.unwrap().unwrap();
-    assert_eq!(record.condemned, ["dep"]);
-    let recorded = store
-        .record_deployment(lease.id(), &deployment("dep"))
-        .await;
-    assert_eq!(recorded.unwrap(), Recording::Condemned);
-    let went = store.go_live(lease.id(), &live(1, "dep"), far(), TTL).await;
-    assert_eq!(went.unwrap(), Recording::Condemned);
-    let recorded = store
-        .record_deployment(lease.id(), &deployment("other"))
-        .await;
-    assert_eq!(recorded.unwrap(), Recording::Recorded);
-    store
-        .settle(lease.id(), &settlement(Outcome::Removed))
-        .await
-        .unwrap();
-    let record = store.context(&key("a")).await.unwrap().unwrap();
-    assert!(record.condemned.is_empty());
+    let failure = settlement(failed());
+    store.settle(lease.id(), &failure).await.unwrap();
+    let record = name("{c:acme/a}");
+    let look = async || {
+        for (number, deployment) in [(1, "failed"), (2, "to come")] {
+            let found = suspect(&key("a"), number, deployment, far());
+            store.judge(&key("a"), &found).await.unwrap();
+        }
+        let told = seed(&key("a"), &[(1, "failed")], far());
+        store.seed(&key("a"), &told).await.unwrap();
+        let other = "other".into();
+        store.forget_condemned(&key("a"), &other).await.unwrap();
+        store.mend(&key("a"), &other).await.unwrap();
+    };
+    look().await;
+    let minute = redis::cmd("PEXPIRE").arg(&record).arg(60_000).to_owned();
+    minute.exec_async(&mut redis).await.unwrap();
+    look().await;
+    let left = ttl_ms(&mut redis, &record).await;
+    assert!((1..=60_000).contains(&left), "{left}");
     remote.close().await;
 }
 

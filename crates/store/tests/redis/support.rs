@@ -1,11 +1,15 @@
 //! The adapter under test, on the run's Redis or on a private one.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use async_trait::async_trait;
 pub(crate) use foreshow_conformance::store::{
     Adapter, HandClock, TTL, admission, alias, ask, calm, claim, deployment, end, failed, far,
-    fires, grant, key, live, make_live, ready, revision, settlement, soon, up,
+    fires, grant, hand_over, key, live, make_live, ready, rebuild, revision, seed, settlement,
+    soon, suspect, up,
 };
 use foreshow_engine::Store;
 use foreshow_servers::shared::{self, SharedRedis};
@@ -81,7 +85,9 @@ impl Adapter for Remote {
     }
 
     async fn wiped(&self) -> Arc<dyn Store> {
-        let elsewhere = format!("{}-wiped", self.namespace);
+        static STORES: AtomicU64 = AtomicU64::new(0);
+        let number = STORES.fetch_add(1, Ordering::Relaxed);
+        let elsewhere = format!("{}-wiped-{number}", self.namespace);
         Arc::new(on_hand(&self.url, &elsewhere, &self.clock).await)
     }
 

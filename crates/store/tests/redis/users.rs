@@ -25,8 +25,8 @@ async fn server() -> Redis {
 
 store_contract!(one test the_user_may_do_what_the_store_does: server().await, async |server: &Redis| {
     server.flush_all().await.unwrap();
-    // The suite's second store, that has lost everything, has keys of its own.
-    for wider in ["~foreshow-wiped:*", "&foreshow-wiped:notices"] {
+    // The suite's other stores, that have lost everything, have keys of their own.
+    for wider in ["~foreshow-wiped-*", "&foreshow-wiped-*"] {
         server.call(&["ACL", "SETUSER", "foreshow", wider]).await.unwrap();
     }
     Remote::at(&server.url_as("foreshow", "secret"), "foreshow").await

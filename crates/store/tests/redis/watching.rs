@@ -6,8 +6,8 @@ use foreshow_engine::{Claimed, Store};
 use foreshow_servers::{Redis, RedisOptions as Server};
 
 use crate::support::{
-    Adapter as _, Remote, TTL, ask, calm, connect, failed, far, fires, grant, key, make_live,
-    settlement, soon, up,
+    Adapter as _, Remote, TTL, ask, calm, connect, failed, far, fires, grant, hand_over, key,
+    make_live, settlement, soon, up,
 };
 
 /// Well below the shortest wait without a notice, and above what a notice takes.
@@ -20,7 +20,7 @@ async fn hears(waits: &dyn Store, works: &dyn Store, context: &str) -> bool {
         let mut watch = waits.watch(&key(context));
         calm(&mut watch).await;
         let began_at = Instant::now();
-        let released = async { works.release(lease.id()).await.unwrap() };
+        let released = hand_over(works, &lease);
         tokio::join!(soon(watch.changed()), released);
         if began_at.elapsed() < AT_ONCE {
             return true;

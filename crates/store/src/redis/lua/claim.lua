@@ -35,12 +35,15 @@ else
   changes:put('h', digest)
   changes:put('t', bare(now))
   changes:put('f', '0')
+  -- Nobody has written under its fence yet: where the store forgot things, providers may know more.
+  changes:put('n', '1')
 end
-local held = record.u and pad(record.u) > now
+local held = is_leased(record, now)
+local is_end = string.sub(place, 21) == '1'
 
-if string.sub(place, 21) == '1' then
+if is_end then
   local revision = string.sub(place, 1, 20)
-  if not record.z or revision > pad(record.z) then
+  if not is_ended(record, revision) then
     changes:put('z', bare(revision))
   end
 end
@@ -49,6 +52,9 @@ if place > pad(record.d, 21) then
   changes:put('d', bare(place))
   changes:put('h', digest)
   changes:put('t', bare(now))
+end
+if is_newer and not is_end and not record.i then
+  changes:put('i', bare(now))
 end
 
 local function decide()
@@ -60,6 +66,10 @@ local function decide()
       return { 'held', pad(record.u) }
     end
     return { 'stale', pad(record.d, 21) }
+  end
+  if record.h == '' then
+    -- Known from a provider's tags alone, which say nothing of its content.
+    changes:put('h', digest)
   end
   if record.h ~= digest then
     return { 'conflict' }
@@ -80,11 +90,12 @@ local function decide()
   changes:put('g', digest)
   changes:put('s', bare(now))
   changes:put('u', bare(later(now, ttl)))
+  changes:clear('q')
   return { 'granted' }
 end
 
 local answer = decide()
-if #changes.set > 0 then
+if changes:any() then
   changes:save(ARGV[9])
 end
 if is_newer then

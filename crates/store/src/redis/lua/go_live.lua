@@ -1,13 +1,14 @@
 -- Writes down what goes live and when it expires, and renews the lease.
 --
 -- KEYS  1 the record
--- ARGV  1 now, or ''   2 owner   3 fence   4 revision   5 the field that would condemn this deployment
+-- ARGV  1 now, or ''   2 owner   3 fence   4 revision   5 the field that would condemn this deployment,
+--         its first letter and the id
 --       6 life of a record with nothing live, ms   7 life of the lease   8 expiry
 --       9… fields and values of what goes live, names beginning with l
 -- Answers
 --   {'unreadable', version}
 --   {'recorded', now, alias}
---   {'ended', place}      an end at or above the revision was accepted; the newest event's place
+--   {'ended', place}      an end at or above the revision was accepted, or something newer is live; the newest event's place
 --   {'condemned'}
 --   {'lost'}
 
@@ -23,9 +24,9 @@ end
 local changes = changes_of(KEYS[1], record)
 changes:clear('l')
 changes:clear('b')
-for i = 9, #ARGV, 2 do
-  changes:put(ARGV[i], ARGV[i + 1])
-end
+changes:put_all(ARGV, 9)
+changes:drop('n')
+changes:drop('j' .. string.sub(ARGV[5], 2))
 changes:expire(ARGV[8], now)
 prolong(changes, now, ARGV[7])
 changes:save(ARGV[6])

@@ -6,7 +6,7 @@
 -- KEYS  1 names   2 changed   3 expiry   4 history
 -- ARGV  1 entries of history that are kept   then any number of
 --       'look', id, the context's name, instant of the step, instant of the look
---       'entry', instant, the context's name, place, outcome, detail
+--       'entry', instant, the context's name, place, what happened, detail, since when its lease was held or '', by whom
 -- Answers
 --   {'done'}
 
@@ -23,9 +23,15 @@ while i <= #ARGV do
     end
     i = i + 5
   else
-    redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[1], '*', 'at', bare(ARGV[i + 1]), 'of', ARGV[i + 2],
-      'place', bare(ARGV[i + 3]), 'end', ARGV[i + 4], 'detail', ARGV[i + 5])
-    i = i + 6
+    local entry = { 'at', bare(ARGV[i + 1]), 'of', ARGV[i + 2], 'place', bare(ARGV[i + 3]), 'end', ARGV[i + 4],
+      'detail', ARGV[i + 5] }
+    if ARGV[i + 6] ~= '' then
+      for _, held in ipairs({ 'since', bare(ARGV[i + 6]), 'by', ARGV[i + 7] }) do
+        entry[#entry + 1] = held
+      end
+    end
+    redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[1], '*', unpack(entry))
+    i = i + 8
   end
 end
 return { 'done' }

@@ -66,21 +66,43 @@ local function load(key)
   return record
 end
 
--- Changes of a record: made on the table at once, and on the hash by save().
+-- A word that may go on in further fields, as it was packed.
+local function word(record, name)
+  local pieces = { record[name] }
+  while record[name .. '.' .. #pieces] do
+    pieces[#pieces + 1] = record[name .. '.' .. #pieces]
+  end
+  return table.concat(pieces)
+end
+
+-- Changes of a record: made on the table at once, and on the hash by save(). Of a field the last change counts.
 local Changes = {}
 Changes.__index = Changes
 
 local function changes_of(key, record)
-  return setmetatable({ key = key, record = record, set = {}, gone = {} }, Changes)
+  return setmetatable({ key = key, record = record, touched = {} }, Changes)
 end
 
 function Changes:put(field, value)
   self.record[field] = value
-  self.set[#self.set + 1] = field
-  self.set[#self.set + 1] = value
+  self.touched[field] = true
 end
 
--- Removes every field whose name begins with the letter. Fields are put anew after that, never before.
+-- Fields and values, from the first of these on.
+function Changes:put_all(words, first)
+  for i = first, #words, 2 do
+    self:put(words[i], words[i + 1])
+  end
+end
+
+function Changes:drop(field)
+  if self.record[field] then
+    self.record[field] = nil
+    self.touched[field] = true
+  end
+end
+
+-- Removes every field whose name begins with the letter.
 function Changes:clear(letter)
   local gone = {}
   for field in pairs(self.record) do
@@ -89,18 +111,18 @@ function Changes:clear(letter)
     end
   end
   for _, field in ipairs(gone) do
-    self.record[field] = nil
-    self.gone[#self.gone + 1] = field
+    self:drop(field)
   end
 end
 
 function Changes:release()
   for _, field in ipairs({ 'o', 'w', 'g', 's', 'u' }) do
-    if self.record[field] then
-      self.record[field] = nil
-      self.gone[#self.gone + 1] = field
-    end
+    self:drop(field)
   end
+end
+
+function Changes:any()
+  return next(self.touched) ~= nil
 end
 
 -- What expires at an instant lives so many whole seconds from now: rounded up, for a moment has passed since.
@@ -112,11 +134,21 @@ end
 
 -- A record with something live stays; any other goes when nobody has changed it for so many milliseconds.
 function Changes:save(keep_ms)
-  if #self.gone > 0 then
-    redis.call('HDEL', self.key, unpack(self.gone))
+  local set, gone = {}, {}
+  for field in pairs(self.touched) do
+    local value = self.record[field]
+    if value then
+      set[#set + 1] = field
+      set[#set + 1] = value
+    else
+      gone[#gone + 1] = field
+    end
   end
-  if #self.set > 0 then
-    redis.call('HSET', self.key, unpack(self.set))
+  if #gone > 0 then
+    redis.call('HDEL', self.key, unpack(gone))
+  end
+  if #set > 0 then
+    redis.call('HSET', self.key, unpack(set))
   end
   if self.record.lr then
     redis.call('PERSIST', self.key)
@@ -138,12 +170,25 @@ local function prolong(changes, now, ttl)
   end
 end
 
+local function is_leased(record, now)
+  return record.u and pad(record.u) > now
+end
+
+local function is_ended(record, revision)
+  return record.z and revision <= pad(record.z)
+end
+
+-- Whether something newer is live: learnt from a provider's tags, after this revision was let in.
+local function is_shown_newer(record, revision)
+  return record.lr and pad(record.lr) > revision and string.sub(pad(record.d, 21), 1, 20) > revision
+end
+
 -- Whether a deployment may be written down; nil where it may, else the answer.
 local function refusal(record, owner, fence, revision, condemned, now)
   if not is_held_by(record, owner, fence, now) then
     return { 'lost' }
   end
-  if record.z and revision <= pad(record.z) then
+  if is_ended(record, revision) or is_shown_newer(record, revision) then
     return { 'ended', pad(record.d, 21) }
   end
   if record[condemned] then

@@ -6,7 +6,7 @@
 -- Answers
 --   {'unreadable', version}
 --   {'recorded'}
---   {'ended', place}      an end at or above the revision was accepted; the newest event's place
+--   {'ended', place}      an end at or above the revision was accepted, or something newer is live; the newest event's place
 --   {'condemned'}
 --   {'lost'}
 
@@ -21,8 +21,7 @@ if refused then
 end
 local changes = changes_of(KEYS[1], record)
 changes:clear('b')
-for i = 7, #ARGV, 2 do
-  changes:put(ARGV[i], ARGV[i + 1])
-end
+changes:put_all(ARGV, 7)
+changes:drop('n')
 changes:save(ARGV[6])
 return { 'recorded' }

@@ -4,11 +4,13 @@
 --       its announcement and the deployment that serves it, as '<instant> <deployment>'
 -- ARGV  1 now, or ''   2 channel of notices   3 the context's name   4 owner   5 fence   6 revision
 --       7 ready, failed, removed or superseded   8 expiry, or ''   9 how long ends are kept, ms   10 the outcome, as JSON
---       11 the deployment that is ready, or ''   12… deployments that were kept
+--       11 the deployment that is ready, or ''   12 how long its build took, ms, or ''
+--       13 whether its build was cancelled for something newer: '1' or ''   14… deployments that were kept
 -- Answers
 --   {'unreadable', version}
 --   {'lost'}                                            no such lease, also where this settlement was made before
---   {'settled', now, alias, expiry or '', revisions}     the announced ones that no kept deployment serves, as they are
+--   {'settled', now, alias, since when the lease was held, expiry or '', revisions}
+--                                                       the announced ones that no kept deployment serves, as they are
 --                                                       stored: in order, with commas between, or '-'. One word, for Lua
 --                                                       returns no more than some thousands of them.
 --
@@ -25,18 +27,37 @@ end
 if not is_held_by(record, ARGV[4], ARGV[5], now) then
   return { 'lost' }
 end
-local digest = record.g
+local digest, since = record.g, pad(record.s)
 local changes = changes_of(KEYS[1], record)
+
+-- A build came to its end: what was cancelled before it counts no more, and the context is as fresh as can be.
+if kind ~= 'superseded' then
+  changes:clear('c')
+  if pad(record.d, 21) > pad(record.w, 21) then
+    changes:put('i', bare(now))
+  else
+    changes:drop('i')
+  end
+elseif ARGV[13] ~= '' then
+  changes:put('cn', string.format('%.0f', tonumber(record.cn or '0') + 1))
+  changes:put('ct', bare(now))
+end
 changes:release()
 changes:clear('b')
+changes:drop('n')
 
 local replaced, staying = {}, {}
 if kind == 'ready' then
   if ARGV[8] ~= '' and (not record.e or pad(record.e) ~= ARGV[8]) then
     changes:expire(ARGV[8], now)
   end
+  if ARGV[12] ~= '' then
+    local built = tonumber(ARGV[12])
+    local mean = record.m and math.floor((tonumber(record.m) * 3 + built) / 4) or built
+    changes:put('m', string.format('%.0f', mean))
+  end
   local kept = {}
-  for i = 12, #ARGV do
+  for i = 14, #ARGV do
     kept[ARGV[i]] = true
   end
   local shown = redis.call('HGETALL', KEYS[3])
@@ -62,9 +83,10 @@ if kind == 'ready' then
   redis.call('PEXPIRE', KEYS[3], keep_ms)
 elseif kind == 'removed' then
   changes:clear('l')
-  changes:clear('e')
-  changes:clear('y')
+  changes:drop('e')
+  changes:drop('y')
   changes:clear('x')
+  changes:clear('j')
   for _, announced in ipairs(redis.call('HKEYS', KEYS[3])) do
     if pad(announced) <= revision then
       redis.call('HDEL', KEYS[3], announced)
@@ -81,4 +103,4 @@ if kind ~= 'superseded' then
 end
 redis.call('PUBLISH', ARGV[2], ARGV[3])
 local expiry = record.lr and record.e and pad(record.e) or ''
-return { 'settled', now, record.a, expiry, told }
+return { 'settled', now, record.a, since, expiry, told }

@@ -1,0 +1,182 @@
+//! The steps that a sequence is made of.
+
+use foreshow_contract::{Ordinal, OrdinalKind, Revision};
+use proptest::prelude::*;
+
+use super::super::revision;
+
+#[derive(Clone, Debug)]
+pub(super) enum Op {
+    Claim {
+        context: usize,
+        ordinal: Ordinal,
+        digest: u8,
+    },
+    Renew {
+        lease: usize,
+        ttl: u64,
+    },
+    Record {
+        lease: usize,
+        deployment: u8,
+    },
+    GoLive {
+        lease: usize,
+        deployment: u8,
+        ttl: u64,
+        life_ms: u64,
+    },
+    Settle {
+        lease: usize,
+        end: u8,
+        deployment: u8,
+        life_ms: u64,
+        kept: Vec<u8>,
+        built_ms: Option<u64>,
+        is_cancelled: bool,
+    },
+    Release {
+        lease: usize,
+        wait_ms: Option<u64>,
+    },
+    Seed {
+        context: usize,
+        /// Each a revision and a deployment.
+        listed: Vec<(u64, u8)>,
+        life_ms: u64,
+    },
+    Judge {
+        context: usize,
+        revision: u64,
+        deployment: u8,
+        live_is_there: bool,
+        stay_ms: u64,
+    },
+    ForgetCondemned {
+        context: usize,
+        deployment: u8,
+    },
+    Mend {
+        context: usize,
+        deployment: u8,
+    },
+    BeginRebuild {
+        nonce: u8,
+    },
+    CompleteRebuild {
+        nonce: u8,
+    },
+    LeadSweep {
+        owner: u8,
+        ttl: u64,
+    },
+    Wipe,
+    Touch {
+        context: usize,
+        ttl: Option<u64>,
+    },
+    Admit {
+        context: usize,
+        revision: u64,
+        limits: (u32, u32),
+        is_live: bool,
+    },
+    Leave {
+        context: usize,
+        revision: Option<u64>,
+    },
+    Advance {
+        ms: u64,
+    },
+}
+
+fn ordinal() -> impl Strategy<Value = Ordinal> {
+    let number = prop_oneof![9 => 0..6_u64, 1 => Just(Revision::MAX.get())];
+    (number, any::<bool>()).prop_map(|(number, is_end)| Ordinal {
+        revision: revision(number),
+        kind: if is_end {
+            OrdinalKind::End
+        } else {
+            OrdinalKind::Update
+        },
+    })
+}
+
+pub(super) fn op() -> impl Strategy<Value = Op> {
+    let (context, lease, deployment) = (0..4_usize, 0..64_usize, 0..5_u8);
+    let claim =
+        (context.clone(), ordinal(), 0..8_u8).prop_map(|(context, ordinal, digest)| Op::Claim {
+            context,
+            ordinal,
+            digest: digest / 7,
+        });
+    let settle = (
+        lease.clone(),
+        0..4_u8,
+        deployment.clone(),
+        0..20_000_u64,
+        proptest::collection::vec(deployment.clone(), 0..3),
+        (proptest::option::of(0..90_000_u64), any::<bool>()),
+    )
+        .prop_map(
+            |(lease, end, deployment, life_ms, kept, (built_ms, is_cancelled))| Op::Settle {
+                lease,
+                end,
+                deployment,
+                life_ms,
+                kept,
+                built_ms,
+                is_cancelled,
+            },
+        );
+    prop_oneof![
+        5 => claim,
+        2 => (lease.clone(), 0..40_u64).prop_map(|(lease, ttl)| Op::Renew { lease, ttl }),
+        2 => (lease.clone(), deployment.clone()).prop_map(|(lease, deployment)| Op::Record { lease, deployment }),
+        3 => (lease.clone(), deployment.clone(), 0..40_u64, 0..30_000_u64)
+            .prop_map(|(lease, deployment, ttl, life_ms)| Op::GoLive { lease, deployment, ttl, life_ms }),
+        4 => settle,
+        2 => (lease, proptest::option::of(0..20_000_u64)).prop_map(|(lease, wait_ms)| Op::Release { lease, wait_ms }),
+        1 => (context.clone(), proptest::option::of(0..100_u64)).prop_map(|(context, ttl)| Op::Touch { context, ttl }),
+        3 => (context.clone(), 0..3_u64, (0..3_u32, 0..3_u32), any::<bool>())
+            .prop_map(|(context, revision, limits, is_live)| Op::Admit { context, revision, limits, is_live }),
+        1 => (context.clone(), proptest::option::of(0..3_u64)).prop_map(|(context, revision)| Op::Leave { context, revision }),
+        2 => (0..20_000_u64).prop_map(|ms| Op::Advance { ms }),
+        6 => look(context, deployment),
+        2 => memory(),
+    ]
+}
+
+/// What the sweeper does to a context.
+fn look(
+    context: std::ops::Range<usize>,
+    deployment: std::ops::Range<u8>,
+) -> impl Strategy<Value = Op> {
+    let listed = proptest::collection::vec((0..6_u64, deployment.clone()), 0..3);
+    let judge = (
+        context.clone(),
+        0..6_u64,
+        deployment.clone(),
+        any::<bool>(),
+        0..20_000_u64,
+    );
+    prop_oneof![
+        2 => (context.clone(), listed, 0..30_000_u64)
+            .prop_map(|(context, listed, life_ms)| Op::Seed { context, listed, life_ms }),
+        4 => judge.prop_map(|(context, revision, deployment, live_is_there, stay_ms)|
+            Op::Judge { context, revision, deployment, live_is_there, stay_ms }),
+        1 => (context.clone(), deployment.clone())
+            .prop_map(|(context, deployment)| Op::ForgetCondemned { context, deployment }),
+        1 => (context, deployment).prop_map(|(context, deployment)| Op::Mend { context, deployment }),
+    ]
+}
+
+/// What happens to the store as a whole.
+fn memory() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        6 => (0..2_u8).prop_map(|nonce| Op::BeginRebuild { nonce }),
+        6 => (0..2_u8).prop_map(|nonce| Op::CompleteRebuild { nonce }),
+        6 => (0..3_u8, 0..40_u64).prop_map(|(owner, ttl)| Op::LeadSweep { owner, ttl }),
+        1 => Just(Op::Wipe),
+    ]
+}
