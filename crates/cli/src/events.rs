@@ -102,6 +102,12 @@ pub(crate) mod testing {
             condemned: Vec::new(),
             expires_at: None,
             ttl_seconds: None,
+            unproven: false,
+            stale_since: None,
+            cancels: None,
+            build_ms: None,
+            waits: None,
+            adopted: std::collections::BTreeMap::new(),
         }
     }
 

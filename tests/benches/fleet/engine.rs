@@ -9,7 +9,8 @@ use std::{
 use foreshow_broker::rabbitmq::{AmqpUrl, RabbitMqBroker, RabbitMqOptions};
 use foreshow_contract::{IncomingEvent, InstallationKey};
 use foreshow_engine::{
-    Broker, Clock, Engine, EngineOptions, EngineParts, ResultFilter, Worker, testing::NoBundles,
+    Broker, Clock, Engine, EngineOptions, EngineParts, ResultFilter, Tasks, Worker,
+    testing::NoBundles,
 };
 use foreshow_servers::redis::Reply;
 use foreshow_store::redis::{RedisOptions, RedisStore, RedisUrl};
@@ -70,12 +71,15 @@ async fn race(servers: &PrivateServers, events: Vec<IncomingEvent>) -> Figures {
     let engine = Engine::new(EngineParts {
         broker: Arc::clone(&broker),
         store: Arc::new(store),
+        lease_store: None,
         providers: vec![Arc::new(Costless::new())],
         bundles: Arc::new(NoBundles),
         clock: Arc::new(WallClock),
         installation: InstallationKey::try_from_slice(&[7; 32]).expect("32 bytes are a key"),
         options,
         seed: 7,
+        worker: "bench".to_owned(),
+        tasks: Tasks::default(),
     });
     let worker = Worker::new(engine.expect("sound options"));
     let stop = CancellationToken::new();

@@ -8,8 +8,8 @@ use std::{
 use async_trait::async_trait;
 use foreshow_contract::{ContextKey, DeploymentId, Framework, HostLabel, ProviderName};
 use foreshow_engine::{
-    Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Probe, Provider,
-    ProviderError,
+    Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Inventory, Probe,
+    Provider, ProviderError,
 };
 
 /// Ready at once, and reached at once.
@@ -67,6 +67,15 @@ impl Provider for Costless {
             .get(key)
             .cloned()
             .unwrap_or_default())
+    }
+
+    async fn inventory(&self, _after: Option<&str>) -> Result<Inventory, ProviderError> {
+        let state = self.lock();
+        let deployments = state.deployments.values().flatten().cloned().collect();
+        Ok(Inventory {
+            deployments,
+            next: None,
+        })
     }
 
     async fn create(&self, request: CreateRequest<'_>) -> Result<Created, ProviderError> {

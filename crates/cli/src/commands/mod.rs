@@ -13,6 +13,7 @@ mod topology;
 mod touch;
 mod up;
 mod watch;
+mod why;
 mod worker;
 
 use clap::Subcommand;
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Watch(watch::Watch),
     /// List contexts and their previews
     Previews(previews::Previews),
+    /// Tell what a context shows, what it waits for, and what happened to it
+    Why(why::Why),
     /// Declare the broker's exchanges and queues, or compare them with what they should be
     #[command(subcommand)]
     Topology(topology::Topology),
@@ -63,6 +66,7 @@ impl Command {
             Self::Touch(touch) => touch.run(global).await,
             Self::Watch(watch) => watch.run(global).await,
             Self::Previews(previews) => previews.run(global).await,
+            Self::Why(why) => why.run(global).await,
             Self::Topology(topology) => topology.run(global).await,
             Self::Doctor(doctor) => doctor.run(global).await,
             Self::Healthcheck(healthcheck) => healthcheck.run(global).await,

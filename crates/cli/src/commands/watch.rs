@@ -1,12 +1,14 @@
 use clap::Args;
-use foreshow_contract::{ContextId, ResultBody, ResultEvent, TenantId, Timestamp};
+use foreshow_contract::{
+    Building, BuildingState, ContextId, ResultBody, ResultEvent, TenantId, Timestamp,
+};
 use foreshow_engine::ResultFilter;
 
 use crate::args::Global;
 use crate::ending;
 use crate::failure::{Exit, Failure, OrFail as _};
 use crate::interrupt::Interrupts;
-use crate::terminal::{Reader, answer, duration, tell, time_of_day};
+use crate::terminal::{Reader, answer, duration, one_line, tell, time_of_day};
 use crate::wiring::Client;
 
 /// Show results as they come, until Ctrl-C.
@@ -91,24 +93,30 @@ fn details(result: &ResultEvent) -> String {
         }
         ResultBody::Superseded(superseded) => format!("by revision {}", superseded.winner.revision),
         ResultBody::Removed(removed) => removed.reason.word().to_owned(),
-        ResultBody::Building(building) => building.state.word().to_owned(),
+        ResultBody::Building(building) => progress(building),
         ResultBody::Rejected(rejected) => {
             format!("{}: {}", rejected.code, one_line(&rejected.message))
         }
     }
 }
 
-/// Messages hold what strangers wrote.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|character| {
-            if character.is_control() {
-                ' '
-            } else {
-                character
-            }
-        })
-        .collect()
+/// Where a job stands, and with whom.
+fn progress(building: &Building) -> String {
+    let state = building.state.word();
+    let preposition = match building.state {
+        BuildingState::Queued | BuildingState::Preparing => return state.to_owned(),
+        BuildingState::Uploading => "to",
+        BuildingState::Building | BuildingState::Probing => "at",
+    };
+    let whom = [
+        building.provider.as_ref().map(ToString::to_string),
+        building.deployment_id.as_ref().map(ToString::to_string),
+    ];
+    let whom: Vec<String> = whom.into_iter().flatten().collect();
+    if whom.is_empty() {
+        return state.to_owned();
+    }
+    one_line(&format!("{state} {preposition} {}", whom.join(" ")))
 }
 
 #[cfg(test)]
@@ -132,5 +140,47 @@ mod tests {
             line(&result),
             "01:00:00 removed    acme/ctx~201 7  replaced"
         );
+    }
+
+    #[test]
+    fn each_step_of_a_build_says_where_it_is_taken() {
+        let told = |state, provider: Option<&str>, deployment: Option<&str>| {
+            let building = Building {
+                key: ContextKey::try_new("acme", "ctx").unwrap(),
+                revision: Revision::try_new(7).unwrap(),
+                state,
+                counter: 1,
+                provider: provider.map(Into::into),
+                deployment_id: deployment.map(Into::into),
+            };
+            let at = Timestamp::from_micros(0);
+            let body = ResultBody::Building(building);
+            line(&ResultEvent::of(EventKind::Update, 0, body, at).unwrap())
+        };
+        for (state, provider, deployment, words) in [
+            (BuildingState::Queued, None, None, "queued"),
+            (BuildingState::Preparing, None, None, "preparing"),
+            (
+                BuildingState::Uploading,
+                Some("vercel"),
+                None,
+                "uploading to vercel",
+            ),
+            (
+                BuildingState::Building,
+                Some("vercel"),
+                Some("dpl_1"),
+                "building at vercel dpl_1",
+            ),
+            (
+                BuildingState::Probing,
+                Some("local"),
+                Some("d\u{1b}1"),
+                "probing at local d 1",
+            ),
+        ] {
+            let line = told(state, provider, deployment);
+            assert_eq!(line, format!("00:00:00 building   acme/ctx 7  {words}"));
+        }
     }
 }

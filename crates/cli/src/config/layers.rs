@@ -12,6 +12,7 @@ use super::backend::{Backend, Role, SUPPORTED};
 use super::keys::{Keys, is_secret, is_url, secret_of_file};
 use super::listen::LISTEN_GRAMMAR;
 use super::preview_url::PREVIEW_URL_GRAMMAR;
+use super::worker_name::WORKER_NAME_GRAMMAR;
 use super::{Config, LOG_FILTER_GRAMMAR, Problem};
 
 /// Where a value was given.
@@ -223,6 +224,7 @@ impl Layers {
     fn expected(&self, key: &str) -> String {
         let kind = match self.keys.default_of(key) {
             _ if key == "listen" || key == "admin" => return LISTEN_GRAMMAR.to_owned(),
+            _ if key == "worker.name" => return WORKER_NAME_GRAMMAR.to_owned(),
             _ if key == "gateway.public_url" => return PREVIEW_URL_GRAMMAR.to_owned(),
             _ if key == "log.filter" => {
                 return format!("{LOG_FILTER_GRAMMAR}, or leave it out");

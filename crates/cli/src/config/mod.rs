@@ -10,7 +10,7 @@
 //! | `keys` | the same keys as data: their names, defaults, closest neighbours |
 //! | `file`, `env` | the layers that people write |
 //! | `layers` | putting them together, value by value |
-//! | `backend`, `listen`, `preview_url`, `log_filter` | values with a grammar of their own |
+//! | `backend`, `listen`, `preview_url`, `log_filter`, `worker_name` | values with a grammar of their own |
 //! | `show` | what is in effect, and why |
 
 mod backend;
@@ -24,6 +24,7 @@ mod options;
 mod preview_url;
 mod problem;
 mod show;
+mod worker_name;
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ pub(crate) use log_filter::{LOG_FILTER_GRAMMAR, LogFilter};
 pub(crate) use options::{Config, LogOptions, ResultMode};
 pub(crate) use preview_url::PreviewUrl;
 pub(crate) use problem::Problem;
+pub(crate) use worker_name::WorkerName;
 
 use layers::Layers;
 

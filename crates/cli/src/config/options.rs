@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use foreshow_contract::Secret;
 use foreshow_engine::{
-    BuildOptions, EngineOptions, LeaseOptions, ProbeOptions, RetentionOptions, RetryOptions,
-    TenantLimits, WaitOptions, WorkerOptions,
+    BuildOptions, CancelOptions, EngineOptions, LeaseOptions, ProbeOptions, RetentionOptions,
+    RetryOptions, SweepOptions, TenantLimits, WaitOptions, WorkerOptions,
 };
 use foreshow_providers::local::LocalSettings;
 use foreshow_store::embedded::KEEP_OUTCOMES;
 use serde::{Deserialize, Serialize};
 
-use super::{ListenAddr, LogFilter, PreviewUrl};
+use super::{ListenAddr, LogFilter, PreviewUrl, WorkerName};
 
 /// Everything that can be configured. The engine's sections stand at the top level. Without `Debug`: a URL may hold
 /// a password.
@@ -36,8 +36,8 @@ pub(crate) struct Config {
     /// Keys host labels and digests: 64 hexadecimal digits. Default: made at the first start and kept in the data folder.
     /// Another key gives every preview another address.
     pub(crate) installation_key: Option<Secret>,
-    /// Concurrency and shutdown.
-    pub(crate) worker: WorkerOptions,
+    /// Name, concurrency and shutdown of a worker.
+    pub(crate) worker: WorkerSettings,
     /// Leases on contexts.
     pub(crate) lease: LeaseOptions,
     /// Waiting for another's lease.
@@ -46,10 +46,14 @@ pub(crate) struct Config {
     pub(crate) retry: RetryOptions,
     /// Watching builds.
     pub(crate) build: BuildOptions,
+    /// Cancelling builds that became obsolete.
+    pub(crate) cancel: CancelOptions,
     /// Checking that a preview answers.
     pub(crate) probe: ProbeOptions,
     /// How long previews live.
     pub(crate) retention: RetentionOptions,
+    /// Comparing what providers have with what the store knows.
+    pub(crate) sweep: SweepOptions,
     /// Limits of each tenant.
     pub(crate) limits: TenantLimits,
     /// Limits of each context's files.
@@ -68,6 +72,19 @@ pub(crate) struct Config {
     pub(crate) redis: RedisSettings,
     /// What is logged.
     pub(crate) log: LogOptions,
+}
+
+/// A worker. A key that is none of these is found where keys are looked up: flattened structs cannot refuse one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct WorkerSettings {
+    /// How `foreshow why`, the history and the log call this worker. Default: the host's name. A hyphen and four random
+    /// characters are put behind it at every start, so that two of one name, or one before and after a restart, can be
+    /// told apart.
+    pub(crate) name: Option<WorkerName>,
+    /// What the engine is told.
+    #[serde(flatten)]
+    pub(crate) engine: WorkerOptions,
 }
 
 /// The embedded broker and store.
@@ -241,13 +258,15 @@ impl Default for Config {
             listen: ListenAddr::default(),
             admin: None,
             installation_key: None,
-            worker: WorkerOptions::default(),
+            worker: WorkerSettings::default(),
             lease: LeaseOptions::default(),
             wait: WaitOptions::default(),
             retry: RetryOptions::default(),
             build: BuildOptions::default(),
+            cancel: CancelOptions::default(),
             probe: ProbeOptions::default(),
             retention: RetentionOptions::default(),
+            sweep: SweepOptions::default(),
             limits: TenantLimits::default(),
             bundle: foreshow_bundle::Limits::default(),
             local: LocalSettings::default(),
@@ -265,13 +284,15 @@ impl Config {
     /// The engine's part.
     pub(crate) fn engine(&self) -> EngineOptions {
         EngineOptions {
-            worker: self.worker.clone(),
+            worker: self.worker.engine.clone(),
             lease: self.lease.clone(),
             wait: self.wait.clone(),
             retry: self.retry.clone(),
             build: self.build.clone(),
+            cancel: self.cancel.clone(),
             probe: self.probe.clone(),
             retention: self.retention.clone(),
+            sweep: self.sweep.clone(),
             limits: self.limits.clone(),
             bundle: self.bundle.clone(),
         }

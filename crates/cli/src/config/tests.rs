@@ -79,8 +79,8 @@ fn a_later_layer_beats_an_earlier_one() {
         .flag("listen", "--listen", "localhost:2");
     let config = given.loaded().config;
     assert_eq!(config.lease.ttl_ms, 20_000);
-    assert_eq!(config.worker.prefetch.get(), 3);
-    assert_eq!(config.worker.concurrency.get(), 4);
+    assert_eq!(config.worker.engine.prefetch.get(), 3);
+    assert_eq!(config.worker.engine.concurrency.get(), 4);
     assert_eq!(config.listen.to_string(), "127.0.0.1:2");
 }
 

@@ -8,7 +8,9 @@ use std::io::{self, ErrorKind, Write as _, stderr, stdout};
 
 pub(crate) use progress::{Progress, Stage};
 pub(crate) use table::Table;
-pub(crate) use words::{bytes, count, duration, shell_quoted, time_of_day, until};
+pub(crate) use words::{
+    ago, bytes, count, duration, moment, one_line, shell_quoted, time_of_day, until,
+};
 
 use crate::failure::{Exit, Failure};
 

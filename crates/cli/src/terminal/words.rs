@@ -62,6 +62,23 @@ pub(crate) fn until(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// `4 min ago`, or `just now`; also where the clock that is asked lags behind.
+pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
+    let passed = now.saturating_since(at);
+    if passed < Duration::from_secs(1) {
+        "just now".to_owned()
+    } else {
+        format!("{} ago", duration(passed))
+    }
+}
+
+/// `2026-11-23 04:42:01`, in UTC.
+pub(crate) fn moment(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.get(..19)
+        .map_or(text.clone(), |moment| moment.replace('T', " "))
+}
+
 /// As one word of a shell's: `.foreshow`, `'my data'`.
 pub(crate) fn shell_quoted(text: &str) -> String {
     let is_plain =
@@ -77,6 +94,19 @@ pub(crate) fn shell_quoted(text: &str) -> String {
 pub(crate) fn time_of_day(at: Timestamp) -> String {
     let text = at.to_string();
     text.get(11..19).map_or(text.clone(), str::to_owned)
+}
+
+/// Without line breaks and other control characters: messages hold what strangers wrote.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars()
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -129,5 +159,8 @@ mod tests {
         let now = Timestamp::from_micros(1_000_000);
         assert_eq!(until(Timestamp::from_micros(0), now), "now");
         assert_eq!(time_of_day(now), "00:00:01");
+        assert_eq!(moment(now), "1970-01-01 00:00:01");
+        assert_eq!(ago(Timestamp::from_micros(0), now), "1.0 s ago");
+        assert_eq!(ago(Timestamp::from_micros(5_000_000), now), "just now");
     }
 }

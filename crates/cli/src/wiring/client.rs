@@ -48,7 +48,11 @@ impl Client {
 
     /// The same, unless nothing was ever published here: a listing leaves no folder behind.
     pub(crate) async fn open_existing(global: &Global) -> Result<Option<Self>, Failure> {
-        let loaded = Self::load(global)?;
+        Self::existing(Self::load(global)?, global).await
+    }
+
+    /// The same, with a configuration that was read before.
+    pub(crate) async fn existing(loaded: Loaded, global: &Global) -> Result<Option<Self>, Failure> {
         match backend(&loaded.config, Role::Store)? {
             Backend::Sqlite { file } if !file.exists() => Ok(None),
             Backend::Sqlite { .. } | Backend::Redis { .. } | Backend::RabbitMq { .. } => {
@@ -57,7 +61,7 @@ impl Client {
         }
     }
 
-    /// The same, with a configuration that was read before.
+    /// As [`open`](Self::open), with a configuration that was read before.
     pub(crate) async fn with(loaded: Loaded, global: &Global) -> Result<Self, Failure> {
         let config = &loaded.config;
         fleet::check_pair(&loaded)?;

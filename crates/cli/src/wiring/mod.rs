@@ -5,6 +5,7 @@
 //! | `backends` | broker, store and bundles |
 //! | `fleet` | RabbitMQ and Redis, as configured |
 //! | `client` | what a command needs that asks for one thing |
+//! | `leases` | the thread on which they are renewed |
 //! | `service` | worker and gateway, from start to drain |
 //! | `admin`, `metrics` | what the admin port tells of them |
 
@@ -12,6 +13,7 @@ mod admin;
 mod backends;
 mod client;
 pub(crate) mod fleet;
+mod leases;
 mod metrics;
 mod service;
 

@@ -247,11 +247,7 @@ impl World {
     }
 
     pub(crate) async fn settle(&self, lease: &Lease, outcome: Outcome) {
-        let settlement = Settlement {
-            outcome,
-            expires_at: None,
-            kept: Vec::new(),
-        };
+        let settlement = Settlement::of(outcome);
         let settled = self.store.settle(lease.id(), &settlement).await.unwrap();
         assert!(matches!(settled, Settling::Settled { .. }), "{settled:?}");
     }

@@ -1,3 +1,4 @@
+use foreshow_engine::GiveBack;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 
 use super::*;
@@ -176,7 +177,8 @@ async fn an_alias_follows_its_context_through_its_life() {
         .await
         .unwrap();
     assert_eq!(world.get(ALIAS, "/").await.body, "two");
-    world.store.release(lease.id()).await.unwrap();
+    let back = GiveBack::HandedOver;
+    world.store.release(lease.id(), &back).await.unwrap();
 
     let lease = world.accept(3, OrdinalKind::Update).await;
     assert_eq!(
@@ -251,7 +253,8 @@ async fn a_live_preview_whose_files_are_gone_is_not_building() {
     // The next update is accepted, and waits for another attempt.
     let lease = world.accept(2, OrdinalKind::Update).await;
     assert_eq!(state().await, building);
-    world.store.release(lease.id()).await.unwrap();
+    let back = GiveBack::HandedOver;
+    world.store.release(lease.id(), &back).await.unwrap();
     assert_eq!(state().await, building);
 
     let lease = world.accept(2, OrdinalKind::Update).await;
