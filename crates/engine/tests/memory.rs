@@ -154,3 +154,22 @@ async fn the_sweeper_leaves_a_running_build_alone() {
     assert_eq!(world.provider.created().len(), 1);
     world.finish().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_adopted_unseen_does_not_pass_for_unchanged() {
+    let world = World::start();
+    world.provider.land_late(&key("c"), 1);
+    world
+        .publish(update("c", 1).file("index.html", "mine"))
+        .await;
+    world.settle().await;
+    assert!(world.provider.created().is_empty(), "adopted by its tags");
+    // Whether that shows these files nobody knows: so they are deployed when they come again.
+    world
+        .publish(update("c", 2).file("index.html", "mine"))
+        .await;
+    world.settle().await;
+    assert_eq!(world.provider.created().len(), 1);
+    assert_eq!(world.shown("c"), Some(2));
+    world.finish().await;
+}

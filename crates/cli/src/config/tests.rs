@@ -90,12 +90,21 @@ fn every_kind_of_value_can_come_from_the_environment() {
         .variable("FORESHOW_LOCAL__FAIL_CONTEXTS", "a, b")
         .variable("FORESHOW_LIMITS__LIVE_PREVIEWS", "5")
         .variable("FORESHOW_LOG__FILTER", "debug")
+        .variable("FORESHOW_WORKER__NAME", "7")
+        .variable("FORESHOW_CANCEL__STALE_MS", "0")
+        .variable("FORESHOW_SWEEP__EVERY_SECONDS", "60")
         .variable("FORESHOW_DATA_DIR", "/tmp/x")
         .variable("FORESHOW_INSTALLATION_KEY", KEY);
     let config = given.loaded().config;
     assert_eq!(config.local.fail_contexts, ["a", "b"]);
     assert_eq!(config.limits.live_previews.unwrap().get(), 5);
     assert_eq!(config.log.filter.as_ref().unwrap().as_str(), "debug");
+    assert_eq!(config.worker.name.as_ref().unwrap().to_string(), "7");
+    let engine = config.engine();
+    assert_eq!(
+        (engine.cancel.stale_ms, engine.sweep.every_seconds),
+        (0, 60)
+    );
     assert_eq!(config.data_dir, Path::new("/tmp/x"));
     assert_eq!(config.installation_key.unwrap().expose(), KEY);
 }
@@ -114,6 +123,14 @@ fn a_problem_in_the_file_names_key_line_and_fix() {
         (
             "[worker]\nconcurrency = 0",
             "foreshow.toml:2: `worker.concurrency` cannot be 0 | write a whole number; the default is 32",
+        ),
+        (
+            "[worker]\nname = 'a/b'",
+            "foreshow.toml:2: `worker.name` cannot be \"a/b\" | write 1 to 64 letters, digits, dots, underscores and hyphens, or leave it out",
+        ),
+        (
+            "[worker]\nnaem = 'a'",
+            "foreshow.toml:2: there is no key `worker.naem` | did you mean `worker.name`?",
         ),
         (
             "[leese]\nttl_ms = 1",

@@ -6,6 +6,7 @@
 //! | `fleet` | RabbitMQ and Redis, as configured |
 //! | `client` | what a command needs that asks for one thing |
 //! | `leases` | the thread on which they are renewed |
+//! | `naming` | what a worker is called |
 //! | `service` | worker and gateway, from start to drain |
 //! | `admin`, `metrics` | what the admin port tells of them |
 
@@ -15,6 +16,7 @@ mod client;
 pub(crate) mod fleet;
 mod leases;
 mod metrics;
+mod naming;
 mod service;
 
 pub(crate) use admin::{agree, chain};

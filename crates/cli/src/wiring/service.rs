@@ -26,8 +26,8 @@ use tracing::{debug, info, warn};
 use super::backends::outcomes_kept;
 use super::client::origin;
 use super::leases::Leases;
-use super::{Backends, admin, fleet, metrics};
-use crate::config::{Loaded, WorkerName};
+use super::{Backends, admin, fleet, metrics, naming};
+use crate::config::Loaded;
 use crate::data_dir::{Announcement, DataDir, gateway_addr};
 use crate::failure::{Exit, Failure, OrFail as _};
 use crate::installation_key;
@@ -131,7 +131,7 @@ impl Service {
         let mut leases = None;
         let worker = if roles.works() {
             let leases = leases.insert(Leases::start(config)?);
-            let name = worker_name(config.worker.name.as_ref())?;
+            let name = naming::name(config.worker.name.as_ref(), random()?);
             info!("this worker is {name}");
             let provider = LocalProvider::try_new(
                 previews.clone(),
@@ -359,28 +359,6 @@ async fn keep_swept(bundles: EmbeddedBundles, clock: Arc<dyn Clock>, older_than:
     }
 }
 
-/// The configured name, else the host's, and what tells this process from any other of that name.
-fn worker_name(configured: Option<&WorkerName>) -> Result<String, Failure> {
-    let of_host = || {
-        // The kernel's own on Linux; a file that many other systems have.
-        ["/proc/sys/kernel/hostname", "/etc/hostname", "/etc/myname"]
-            .into_iter()
-            .find_map(|file| WorkerName::from_host(&std::fs::read_to_string(file).ok()?))
-    };
-    let name = configured.cloned().or_else(of_host);
-    let name = name.map_or_else(|| "worker".to_owned(), |name| name.to_string());
-    Ok(format!("{name}-{}", tail(random()?)))
-}
-
-/// Four letters and digits, none of which is taken for another.
-fn tail(random: u64) -> String {
-    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let bytes = random.to_le_bytes().into_iter().take(4);
-    bytes
-        .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]))
-        .collect()
-}
-
 fn random() -> Result<u64, Failure> {
     getrandom::u64().map_err(|error| {
         Failure::of(
@@ -396,26 +374,4 @@ fn defect(part: &str, error: JoinError) -> Failure {
         anyhow::Error::new(error).context(format!("the {part} ended by a defect of Foreshow's")),
     )
     .help("start it again: nothing is lost. Please report the log")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_workers_of_one_name_are_told_apart() {
-        let name = "eu-1".parse().unwrap();
-        let named = || worker_name(Some(&name)).unwrap();
-        let names: std::collections::BTreeSet<String> = (0..10).map(|_| named()).collect();
-        assert!(names.len() > 1, "{names:?}");
-        for name in names {
-            let tail = name.strip_prefix("eu-1-").unwrap();
-            assert!(
-                tail.len() == 4 && tail.chars().all(|c| c.is_ascii_alphanumeric()),
-                "{name}"
-            );
-        }
-        assert_eq!(tail(u64::MAX), "9999");
-        assert!(worker_name(None).unwrap().len() > 5);
-    }
 }

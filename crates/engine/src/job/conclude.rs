@@ -121,11 +121,14 @@ impl Job {
         }
     }
 
+    /// Hands the delivery to a delay. One that may have been let in says so to whoever gets it next, who gives its place
+    /// back: to them it counts as redelivered.
     pub(super) async fn delay(
         &self,
         after: Duration,
         attempt: NonZeroU32,
         trouble: Option<&Trouble>,
+        may_be_admitted: bool,
     ) -> Result<(), ShuttingDown> {
         let history = match trouble {
             Some(trouble) => with_attempt(
@@ -139,9 +142,11 @@ impl Job {
             attempt,
             history,
         };
+        let mut delivery = self.delivery.clone();
+        delivery.redelivered |= may_be_admitted;
         self.engine
             .insist(&self.shutdown, || {
-                self.engine.broker().delay(&self.delivery, delay.clone())
+                self.engine.broker().delay(&delivery, delay.clone())
             })
             .await
     }
@@ -173,7 +178,7 @@ impl Job {
 
     /// Gives the delivery back at shutdown; else parks it for a moment, which uses up no attempt: the broker would take
     /// away what is held for too long, and count that as this consumer's fault.
-    pub(super) async fn let_go(&self) -> Result<(), ShuttingDown> {
+    pub(super) async fn let_go(&self, may_be_admitted: bool) -> Result<(), ShuttingDown> {
         if self.shutdown.is_cancelled() {
             return self.give_back().await;
         }
@@ -182,7 +187,8 @@ impl Job {
             self.engine.options().worker.hold_seconds
         );
         let park = Duration::from_millis(self.engine.options().wait.park_ms);
-        self.delay(park, self.delivery.attempt, None).await
+        self.delay(park, self.delivery.attempt, None, may_be_admitted)
+            .await
     }
 
     /// Gives the delivery back. Where that fails, it comes back once this consumer is gone.

@@ -149,7 +149,7 @@ impl<'a> Deploy<'a> {
                 // A build's place is usually free long before its deadline: look again soon.
                 let until = next_at.min(now.saturating_add(Duration::from_secs(2)));
                 let message = format!(
-                    "tenant {} builds {used} contexts, its limit is {limit}",
+                    "tenant {} builds {used} of {limit} contexts at once (limits.concurrent_builds)",
                     self.subject.key.tenant
                 );
                 Err(Stop::failed(Trouble::new(
@@ -280,6 +280,17 @@ impl<'a> Deploy<'a> {
             if let Found::Created(_) = found {
                 self.timings.uploaded_ms = millis(built_from.elapsed());
             }
+            // A tag names a revision and says nothing of its content. What nobody recorded may have been made for another
+            // request under the same revision, which a store that was wiped does not remember; so nothing passes for
+            // unchanged by it later.
+            let is_ours = match &found {
+                Found::Created(_) => true,
+                Found::Adopted(deployment) => self
+                    .record
+                    .building
+                    .as_ref()
+                    .is_some_and(|recorded| recorded.deployment == deployment.id),
+            };
             let (Found::Adopted(deployment) | Found::Created(deployment)) = found;
             let recorded = RecordedDeployment {
                 provider: provider.name().clone(),
@@ -307,7 +318,9 @@ impl<'a> Deploy<'a> {
                 provider: provider.name().clone(),
                 deployment: deployment.id.clone(),
                 address: deployment.address.clone(),
-                tree: tree.digest().to_string(),
+                tree: is_ours
+                    .then(|| tree.digest().to_string())
+                    .unwrap_or_default(),
                 settings: settings.to_owned(),
             };
             if let Some(settlement) = self.go_live(provider, &deployment, live).await? {

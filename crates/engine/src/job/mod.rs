@@ -52,6 +52,10 @@ use crate::{
     worker::{Engine, ShuttingDown},
 };
 
+/// How long a waiter waits past the end of another's lease: at first, and at most, where it had asked in vain.
+const ASK_AGAIN_AT_LEAST: (Duration, Duration) =
+    (Duration::from_millis(5), Duration::from_millis(500));
+
 /// One delivery and what it needs.
 pub(crate) struct Job {
     pub(crate) engine: Engine,
@@ -106,7 +110,9 @@ impl Job {
             return self.dead_letter(&reason).await;
         };
         match self.next(&trouble, OrdinalKind::Update) {
-            Next::Again { after, attempt } => self.delay(after, attempt, Some(&trouble)).await,
+            Next::Again { after, attempt } => {
+                self.delay(after, attempt, Some(&trouble), true).await
+            }
             Next::GiveUp { .. } => {
                 let trouble =
                     Trouble::new(Failure::Permanent(crate::code::INTERNAL), trouble.message);
@@ -143,6 +149,7 @@ impl Job {
         crate::mutants::arrived(&subject.key, subject.ordinal);
         // One of this process's deliveries of this revision asks on behalf of all; held from the first wait on.
         let mut seat = None;
+        let mut asked_in_vain = 0;
         let mut queued = None;
         // Most of a storm is superseded at its first claim, and was never let in anywhere.
         let mut may_be_admitted = self.delivery.redelivered
@@ -151,7 +158,7 @@ impl Job {
         loop {
             let slot = tokio::select! {
                 biased;
-                () = self.must_let_go() => return self.let_go().await,
+                () = self.must_let_go() => return self.let_go(may_be_admitted).await,
                 slot = self.slots.acquire(), if !locals.is_worked_on(&subject.key) => {
                     Some(slot.expect("the slots are never closed"))
                 }
@@ -191,7 +198,8 @@ impl Job {
                     }
                     if Instant::now() >= give_up_at {
                         let park = Duration::from_millis(options.wait.park_ms);
-                        return self.delay(park, self.delivery.attempt, None).await;
+                        let attempt = self.delivery.attempt;
+                        return self.delay(park, attempt, None, may_be_admitted).await;
                     }
                     // A copy of what is being built would only take the word "building" back.
                     let is_copy = self.delivery.redelivered
@@ -204,7 +212,7 @@ impl Job {
                     if seat.is_none() {
                         tokio::select! {
                             biased;
-                            () = self.must_let_go() => return self.let_go().await,
+                            () = self.must_let_go() => return self.let_go(may_be_admitted).await,
                             () = sleep_until(give_up_at) => continue,
                             taken = locals.seat(&subject.key, subject.ordinal) => seat = Some(taken),
                         }
@@ -214,12 +222,16 @@ impl Job {
                     let left = until
                         .saturating_since(self.engine.now())
                         .min(options.lease.ttl());
+                    // The end is by the store's clock. One of ours that is ahead of it sees no time left, and must not ask in a loop.
+                    let at_least = ASK_AGAIN_AT_LEAST.0 * 2_u32.pow(asked_in_vain);
+                    let at_least = at_least.min(ASK_AGAIN_AT_LEAST.1);
+                    asked_in_vain = (asked_in_vain + 1).min(10);
                     tokio::select! {
                         biased;
-                        () = self.must_let_go() => return self.let_go().await,
-                        () = watch.changed(), if !mutant!(WaiterNeverWakes) => {}
+                        () = self.must_let_go() => return self.let_go(may_be_admitted).await,
+                        () = watch.changed(), if !mutant!(WaiterNeverWakes) => asked_in_vain = 0,
                         // A moment after the lease's end, so that the question does not come just before it.
-                        () = sleep(left + Duration::from_millis(5)), if !mutant!(WaiterNeverWakes) => {}
+                        () = sleep(left + at_least), if !mutant!(WaiterNeverWakes) => {}
                         () = sleep_until(give_up_at), if !mutant!(WaiterNeverWakes) => {}
                     }
                 }
@@ -332,7 +344,7 @@ impl Job {
                         "the lease was not released; it runs out by itself");
                 }
                 info!(context.id = %lease.key, "{} is handed over, its build still running", subject.ordinal);
-                return self.let_go().await.map(|()| Worked::HandedOn);
+                return self.let_go(true).await.map(|()| Worked::HandedOn);
             }
             Err(Stop::Failed(trouble)) => match self.next(&trouble, subject.ordinal.kind) {
                 Next::Again { after, attempt } => {
@@ -358,7 +370,7 @@ impl Job {
                     self.engine
                         .insist(&self.shutdown, || store.release(&lease, &back))
                         .await?;
-                    self.delay(after, attempt, Some(&trouble)).await?;
+                    self.delay(after, attempt, Some(&trouble), true).await?;
                     return Ok(Worked::HandedOn);
                 }
                 Next::GiveUp { code } => {

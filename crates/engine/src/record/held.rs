@@ -160,10 +160,9 @@ impl ContextRecord {
                 }
                 if let Some(built_ms) = settlement.built_ms {
                     // A quarter of what is new: one odd build moves it, and a lasting change takes it along.
-                    self.build_ms = Some(
-                        self.build_ms
-                            .map_or(built_ms, |mean| (mean * 3 + built_ms) / 4),
-                    );
+                    self.build_ms = Some(self.build_ms.map_or(built_ms, |mean| {
+                        mean.saturating_mul(3).saturating_add(built_ms) / 4
+                    }));
                 }
                 self.catch_up(lease, now);
             }

@@ -31,6 +31,7 @@ pub(super) async fn context(
     let live = record.live.as_ref().map(|live| &live.deployment);
     let live_is_there = listed.iter().any(|(_, one)| Some(&one.id) == live);
     let ttl = Duration::from_secs(engine.options().retention.ttl_seconds);
+    let mut deleted = Vec::new();
     for (name, deployment) in listed {
         if Some(&deployment.id) == live {
             remove_if_ended(engine, key, &record, swept).await?;
@@ -49,16 +50,17 @@ pub(super) async fn context(
                     continue;
                 };
                 provider.delete(&deployment.id).await?;
-                store.forget_condemned(key, &deployment.id).await?;
+                deleted.push(&deployment.id);
                 info!(context.id = %key, deployment.id = %deployment.id,
                     "deleted a deployment of revision {} of {key} that nobody can want any more", deployment.revision);
                 swept.deleted += 1;
             }
         }
     }
-    forget_what_is_deleted(engine, key, &record, listed).await?;
-    // With nothing beside it, and moved there by whoever went live, an alias can show nothing else.
+    // With nothing beside it, and moved there by whoever went live, an alias can show nothing else; unless what it showed
+    // wrongly was condemned and is gone, and with it the alias.
     let is_sure = listed.len() == 1
+        && record.condemned.is_empty()
         && record
             .live
             .as_ref()
@@ -66,7 +68,11 @@ pub(super) async fn context(
     if !is_sure {
         show_what_is_live(engine, key, swept).await?;
     }
-    Ok(())
+    // Only now: as long as the record names them, the next sweep looks at the alias again.
+    for id in deleted {
+        store.forget_condemned(key, id).await?;
+    }
+    forget_what_is_deleted(engine, key, &record, listed).await
 }
 
 /// Removes what is live in the record and covered by an accepted end, whose own run a newer event passed, and then failed.
@@ -78,7 +84,10 @@ async fn remove_if_ended(
     record: &ContextRecord,
     swept: &mut Swept,
 ) -> Result<(), SweepError> {
-    let ended = record.live.as_ref().filter(|live| record.is_ended(live.revision));
+    let ended = record
+        .live
+        .as_ref()
+        .filter(|live| record.is_ended(live.revision));
     let Some(live) = ended else {
         return Ok(());
     };
@@ -91,7 +100,10 @@ async fn remove_if_ended(
         "deleted revision {} of {key}, which an end covers", live.revision);
     // Where somebody holds the context, they or the next sweep see that it is gone.
     if engine.store().mend(key, &live.deployment).await? {
-        engine.store().leave(&QuotaMember::LivePreview(key.clone())).await?;
+        engine
+            .store()
+            .leave(&QuotaMember::LivePreview(key.clone()))
+            .await?;
     }
     Ok(())
 }

@@ -50,7 +50,7 @@ impl Gate {
     pub(crate) async fn reached(&self) {
         let mut state = self.state.subscribe();
         let reached = state.wait_for(|state| *state != State::Shut);
-        tokio::time::timeout(std::time::Duration::from_secs(600), reached)
+        tokio::time::timeout(std::time::Duration::from_mins(10), reached)
             .await
             .unwrap_or_else(|_| panic!("nobody ever stood {self}"))
             .expect("the gate is still there");

@@ -12,4 +12,4 @@ use crate::support::Sqlite;
 
 store_contract!(memory_keeps_the_contract: Memory::new());
 store_contract!(embedded_keeps_the_contract: Sqlite::new().await);
-store_model!(embedded_answers_as_memory_does, 400 cases: Sqlite::new().await);
+store_model!(embedded_answers_as_memory_does, 48 cases: Sqlite::new().await);

@@ -22,4 +22,4 @@ use foreshow_conformance::{store_contract, store_model};
 use crate::support::Remote;
 
 store_contract!(redis_keeps_the_contract: Remote::shared().await);
-store_model!(redis_answers_as_memory_does, 200 cases: Remote::shared().await);
+store_model!(redis_answers_as_memory_does, 12 cases: Remote::shared().await);
