@@ -5,6 +5,7 @@ mod install;
 mod interop;
 mod schemas;
 mod services;
+mod simulate;
 mod stop;
 mod test;
 
@@ -32,8 +33,10 @@ enum Task {
     Check,
     /// Write the JSON Schemas of events and results from the Rust types.
     Schemas,
-    /// Measure: deploys and superseded events a second, memory when idle. Prints figures; asserts nothing.
-    Bench,
+    /// The engine in simulated worlds, one a seed, with everything that can go wrong; a seed repeats itself exactly.
+    Simulate(simulate::Simulate),
+    /// Measure: deploys and superseded events a second, memory; take-over, hand-over, storms. Prints figures.
+    Bench(test::Bench),
 }
 
 fn main() -> Result<ExitCode> {
@@ -42,6 +45,7 @@ fn main() -> Result<ExitCode> {
         Task::Check => test::check(),
         Task::Services(services) => services.run(),
         Task::Schemas => schemas::write().map(|()| ExitCode::SUCCESS),
-        Task::Bench => test::bench(),
+        Task::Simulate(simulate) => simulate.run(),
+        Task::Bench(bench) => bench.run(),
     }
 }

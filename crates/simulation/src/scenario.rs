@@ -1,0 +1,306 @@
+//! What a seed's world is made of, and which events come when.
+
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use fastrand::Rng;
+use foreshow_bundle::tree_from_inline;
+use foreshow_contract::{
+    Content, ContextEnded, ContextEvent, ContextKey, ContextTouched, ContextUpdated, Envelope,
+    Headers, IncomingEvent, InlineFile, Ordinal, Revision, STRUCTURED_JSON, encode,
+    event_routing_key,
+};
+use foreshow_engine::{EngineOptions, Message};
+
+use crate::{check::Published, faults::Profile, ports::provider::Builds};
+
+/// A seed's world before anything happens.
+pub(crate) struct Scenario {
+    pub(crate) profile: Profile,
+    pub(crate) workers: usize,
+    pub(crate) providers: Vec<Builds>,
+    pub(crate) options: EngineOptions,
+    pub(crate) contexts: Vec<ContextKey>,
+    /// Sorted by time.
+    pub(crate) publications: Vec<Publication>,
+    /// When the last event is published.
+    pub(crate) span: Duration,
+}
+
+/// An event, to be published then.
+#[derive(Clone)]
+pub(crate) struct Publication {
+    pub(crate) at: Duration,
+    pub(crate) key: ContextKey,
+    /// `None` of a touch.
+    pub(crate) ordinal: Option<Ordinal>,
+    pub(crate) event: Published,
+    pub(crate) message: Message,
+}
+
+/// How a context's events come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// A few, of every kind.
+    Few,
+    /// Many within seconds.
+    Storm,
+    /// One after another for a minute, each before the last can be built.
+    Steady,
+    /// An end, and an update within a second, over and over.
+    Reopened,
+}
+
+impl Scenario {
+    pub(crate) fn draw(dice: &mut Rng) -> Self {
+        let profile = Profile::of(dice);
+        let count = [1, 1, 1, 2, 2, 3, 4][dice.usize(0..7)];
+        let tenants = dice.usize(1..=2);
+        let contexts: Vec<_> = (0..count)
+            .map(|n| {
+                let tenant = ["acme", "globex"][n % tenants];
+                ContextKey::try_new(tenant, &format!("c{n}")).expect("a short name")
+            })
+            .collect();
+        let providers = (0..if dice.u8(0..10) < 7 { 1 } else { 2 })
+            .map(|_| {
+                let (from, to) =
+                    [(0, 0), (100, 400), (1_000, 3_000), (2_000, 8_000)][dice.usize(0..4)];
+                Builds {
+                    takes: (Duration::from_millis(from), Duration::from_millis(to)),
+                    fail: 0,
+                }
+            })
+            .collect();
+        let mut maker = Maker {
+            dice,
+            next: 0,
+            made: Vec::new(),
+        };
+        for key in &contexts {
+            maker.context(key, profile);
+        }
+        let Maker { mut made, .. } = maker;
+        made.sort_by(|a, b| (a.at, &a.event.id).cmp(&(b.at, &b.event.id)));
+        let span = made.last().map(|last| last.at).unwrap_or_default();
+        Self {
+            profile,
+            workers: dice.usize(2..=3),
+            providers,
+            options: options(profile, dice),
+            contexts,
+            publications: made,
+            span,
+        }
+    }
+}
+
+fn options(profile: Profile, dice: &mut Rng) -> EngineOptions {
+    let mut options = EngineOptions::default();
+    if dice.u8(0..3) > 0 {
+        options.lease.ttl_ms = 3_000;
+        options.lease.renew_every_ms = 1_000;
+        options.lease.margin_ms = 500;
+    }
+    options.sweep.every_seconds = [1, 3, 20, 300][dice.usize(0..4)];
+    options.wait.bound_seconds = [5, 60][dice.usize(0..2)];
+    options.wait.park_ms = [500, 5_000][dice.usize(0..2)];
+    options.worker.hold_seconds = [30, 1_200, 1_200][dice.usize(0..3)];
+    options.worker.drain_seconds = 5;
+    options.retry.min_ms = 200;
+    options.retry.max_ms = 5_000;
+    options.retry.attempts = NonZeroU32::new([3, 8][dice.usize(0..2)]).expect("some");
+    options.build.timeout_seconds = 60;
+    options.probe.timeout_seconds = 10;
+    if profile != Profile::Calm {
+        options.worker.concurrency = NonZeroUsize::new([1, 2, 32][dice.usize(0..3)]).expect("some");
+        options.worker.prefetch = NonZeroU32::new([2, 5, 128][dice.usize(0..3)]).expect("some");
+        if dice.u8(0..8) == 0 {
+            options.limits.live_previews = NonZeroU32::new(1);
+        }
+        if dice.u8(0..8) == 0 {
+            options.limits.concurrent_builds = NonZeroU32::new(1);
+        }
+    }
+    options
+}
+
+struct Maker<'a> {
+    dice: &'a mut Rng,
+    next: u32,
+    made: Vec<Publication>,
+}
+
+impl Maker<'_> {
+    fn ms(&mut self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(self.dice.u64(from..to))
+    }
+
+    fn context(&mut self, key: &ContextKey, profile: Profile) {
+        let style = match self.dice.u8(0..10) {
+            0..5 => Style::Few,
+            5..7 => Style::Storm,
+            7..8 => Style::Steady,
+            _ => Style::Reopened,
+        };
+        let keep = if self.dice.u8(0..4) == 0 { 2 } else { 1 };
+        let (count, apart) = match style {
+            Style::Few => (self.dice.usize(1..=6), (0, 8_000)),
+            Style::Storm => (self.dice.usize(8..=25), (0, 250)),
+            Style::Steady => (self.dice.usize(20..=40), (400, 2_500)),
+            Style::Reopened => (self.dice.usize(3..=8), (10, 6_000)),
+        };
+        let mut at = self.ms(0, 3_000);
+        let mut revision = self.dice.u64(1..4);
+        let mut content = 0;
+        let mut own = Vec::new();
+        for n in 0..count {
+            let ends = match style {
+                Style::Few => self.dice.u8(0..5) == 0,
+                Style::Storm => self.dice.u8(0..20) == 0,
+                Style::Steady => false,
+                Style::Reopened => n % 2 == 1,
+            };
+            if ends {
+                // An end may have the number of the update before it.
+                if self.dice.bool() && n > 0 {
+                    revision -= 1;
+                }
+                own.push(self.end(key, revision, at));
+            } else {
+                // A quarter has the files of the one before.
+                if self.dice.u8(0..4) > 0 {
+                    content += 1;
+                }
+                own.push(self.update(key, revision, content, keep, at));
+                if self.dice.u8(0..12) == 0 && profile != Profile::Calm {
+                    // The same revision, with other files.
+                    let later = at + self.ms(0, 3_000);
+                    let other = 1_000 + content;
+                    own.push(self.update(key, revision, other, keep, later));
+                }
+            }
+            if self.dice.u8(0..10) == 0 {
+                let later = at + self.ms(0, 5_000);
+                own.push(self.touch(key, later));
+            }
+            revision += self.dice.u64(1..=2);
+            at += if ends && style == Style::Reopened {
+                self.ms(1, 1_000)
+            } else {
+                self.ms(apart.0, apart.1)
+            };
+        }
+        if profile != Profile::Calm {
+            self.disorder(&mut own);
+        }
+        self.made.extend(own);
+    }
+
+    /// Copies, late ones, and another order.
+    fn disorder(&mut self, own: &mut Vec<Publication>) {
+        if self.dice.u8(0..4) == 0 {
+            let mut times: Vec<_> = own.iter().map(|one| one.at).collect();
+            self.dice.shuffle(&mut times);
+            for (one, at) in own.iter_mut().zip(times) {
+                one.at = at;
+            }
+        }
+        for place in 0..own.len() {
+            if self.dice.u8(0..6) == 0 {
+                let mut copy = own[place].clone();
+                copy.at += self.ms(0, 30_000);
+                own.push(copy);
+            } else if self.dice.u8(0..15) == 0 {
+                own[place].at += self.ms(0, 15_000);
+            }
+        }
+    }
+
+    fn id(&mut self) -> String {
+        self.next += 1;
+        format!("e{:03}", self.next)
+    }
+
+    fn update(
+        &mut self,
+        key: &ContextKey,
+        revision: u64,
+        content: u64,
+        keep: u32,
+        at: Duration,
+    ) -> Publication {
+        let files = vec![InlineFile::text(
+            "index.html",
+            format!("<h1>{content}</h1>"),
+        )];
+        let tree =
+            tree_from_inline(&files, &foreshow_bundle::Limits::default()).expect("one good file");
+        let mut update = ContextUpdated::new(key.clone(), number(revision), Content::Files(files));
+        update.retention.keep_revisions = NonZeroU32::new(keep);
+        self.publication(
+            ContextEvent::Updated(update),
+            at,
+            Some(tree.digest().to_string()),
+            keep,
+        )
+    }
+
+    fn end(&mut self, key: &ContextKey, revision: u64, at: Duration) -> Publication {
+        let end = ContextEnded {
+            key: key.clone(),
+            revision: number(revision),
+            reason: None,
+        };
+        self.publication(ContextEvent::Ended(end), at, None, 1)
+    }
+
+    fn touch(&mut self, key: &ContextKey, at: Duration) -> Publication {
+        self.publication(
+            ContextEvent::Touched(ContextTouched { key: key.clone() }),
+            at,
+            None,
+            1,
+        )
+    }
+
+    fn publication(
+        &mut self,
+        event: ContextEvent,
+        at: Duration,
+        tree: Option<String>,
+        keep_revisions: u32,
+    ) -> Publication {
+        let id = self.id();
+        let incoming = IncomingEvent {
+            envelope: Envelope::new(id.clone(), "/simulation"),
+            event,
+        };
+        let key = incoming.event.key().clone();
+        let message = Message {
+            routing_key: event_routing_key(incoming.event.kind(), &key.tenant),
+            content_type: Some(STRUCTURED_JSON.to_owned()),
+            message_type: None,
+            headers: Headers::new(),
+            body: Bytes::from(encode(&incoming)),
+        };
+        Publication {
+            at,
+            key,
+            ordinal: incoming.event.ordinal(),
+            event: Published {
+                id,
+                tree,
+                keep_revisions,
+            },
+            message,
+        }
+    }
+}
+
+fn number(revision: u64) -> Revision {
+    Revision::try_new(revision).expect("a small number")
+}
