@@ -2,28 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use foreshow_contract::{ContextKey, ResultBody, ResultEvent, Timestamp};
-use foreshow_runner::{DeploymentState, PreviewDeployment, PreviewHost};
-use foreshow_tests::{Foreshow, Upstream, eventually, fetch, key, update};
+use foreshow_contract::{ContextKey, ResultBody, ResultEvent};
+use foreshow_runner::DeploymentState;
+use foreshow_tests::{Foreshow, Previews, Upstream, eventually, fetch, key, update};
 
 foreshow_tests::on_every_ground! {
     killed_in_mid_build_it_ends_ready_after_a_restart_with_one_deployment
     killed_again_and_again_under_load_every_event_ends_and_the_newest_is_live
     asked_to_stop_in_mid_build_it_hands_over_at_once
-}
-
-async fn host(foreshow: &Foreshow) -> PreviewHost {
-    let folder = foreshow.data_dir().join("previews");
-    PreviewHost::open(&folder, Timestamp::now())
-        .await
-        .expect("the folder opens")
-}
-
-/// What is deployed of a context.
-async fn deployed(host: &PreviewHost, key: &ContextKey) -> Vec<PreviewDeployment> {
-    host.list(key, Timestamp::now())
-        .await
-        .expect("the index answers")
 }
 
 async fn killed_in_mid_build_it_ends_ready_after_a_restart_with_one_deployment(foreshow: Foreshow) {
@@ -39,18 +25,18 @@ async fn killed_in_mid_build_it_ends_ready_after_a_restart_with_one_deployment(f
     upstream
         .publish(&update(&key, 1, "<h1>survived</h1>"))
         .await;
-    let previews = host(&foreshow).await;
+    let previews = Previews::of(&foreshow).await;
     eventually("the build has begun", async || {
-        deployed(&previews, &key).await.len() == 1
+        previews.deployed(&key).await.len() == 1
     })
     .await;
-    let before = deployed(&previews, &key).await;
+    let before = previews.deployed(&key).await;
     up.kill().await;
 
     let _up = foreshow.up().await;
     let ready = upstream.next_end().await;
     assert_eq!(ready.id, "acme/ctx-1/1/updated/ready");
-    let after = deployed(&previews, &key).await;
+    let after = previews.deployed(&key).await;
     assert_eq!(after.len(), 1, "one deployment for the revision");
     assert_eq!(
         after[0].id, before[0].id,
@@ -103,10 +89,9 @@ async fn killed_again_and_again_under_load_every_event_ends_and_the_newest_is_li
     }
     while hear(upstream.next_end().await) < keys.len() * 12 {}
 
-    let previews = host(&foreshow).await;
+    let previews = Previews::of(&foreshow).await;
     for key in &keys {
-        let shown = deployed(&previews, key).await;
-        let revisions: Vec<_> = shown.iter().map(|one| one.revision.get()).collect();
+        let revisions = previews.revisions(key).await;
         assert_eq!(revisions, [12], "the newest of {key}, alone");
         // The gateway of now has another port than that of then.
         let (host, _) = aliases[key].rsplit_once(':').expect("tests have a port");
@@ -122,13 +107,13 @@ async fn asked_to_stop_in_mid_build_it_hands_over_at_once(foreshow: Foreshow) {
     let key = key("acme", "ctx-1");
     let upstream = Upstream::connect(&foreshow).await;
     upstream.publish(&update(&key, 1, "<h1>slow</h1>")).await;
-    let previews = host(&foreshow).await;
+    let previews = Previews::of(&foreshow).await;
     eventually("the build has begun", async || {
-        deployed(&previews, &key).await.len() == 1
+        previews.deployed(&key).await.len() == 1
     })
     .await;
     assert_eq!(up.stop("TERM").await, Some(0));
-    let left = deployed(&previews, &key).await;
+    let left = previews.deployed(&key).await;
     assert_eq!(left.len(), 1);
     let is_building = matches!(left[0].state, DeploymentState::Building { .. });
     assert!(

@@ -2,27 +2,11 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use foreshow_contract::{
-    ContextKey, RawMessage, ResultBody, ResultEvent, STRUCTURED_JSON, Timestamp,
-};
-use foreshow_runner::PreviewHost;
+use foreshow_contract::{RawMessage, ResultBody, ResultEvent, STRUCTURED_JSON};
 use foreshow_servers::Vhost;
-use foreshow_tests::{Foreshow, Publisher, Up, Upstream, eventually, fetch, key, update};
-
-use crate::Ends;
-
-async fn previews(foreshow: &Foreshow) -> PreviewHost {
-    let folder = foreshow.data_dir().join("previews");
-    let host = PreviewHost::open(&folder, Timestamp::now()).await;
-    host.expect("the folder opens")
-}
-
-/// Ids of what is deployed of a context.
-async fn deployed(host: &PreviewHost, key: &ContextKey) -> Vec<String> {
-    let listed = host.list(key, Timestamp::now()).await;
-    let listed = listed.expect("the index answers");
-    listed.iter().map(|one| one.id.to_string()).collect()
-}
+use foreshow_tests::{
+    Ends, Foreshow, Previews, Publisher, Up, Upstream, eventually, fetch, key, update,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_worker_adopts_the_build_of_one_that_was_killed() {
@@ -40,12 +24,12 @@ async fn another_worker_adopts_the_build_of_one_that_was_killed() {
     upstream
         .publish(&update(&key, 1, "<h1>survived</h1>"))
         .await;
-    let host = previews(&foreshow).await;
+    let previews = Previews::of(&foreshow).await;
     eventually("the build has begun", async || {
-        deployed(&host, &key).await.len() == 1
+        previews.deployed(&key).await.len() == 1
     })
     .await;
-    let begun = deployed(&host, &key).await;
+    let begun = previews.deployed(&key).await;
     let _second = foreshow.worker().await;
     first.kill().await;
     let killed_at = Instant::now();
@@ -53,7 +37,9 @@ async fn another_worker_adopts_the_build_of_one_that_was_killed() {
     let ready = upstream.next_end().await;
     let took = killed_at.elapsed();
     assert_eq!(ready.id, "acme/ctx-1/1/updated/ready");
-    assert_eq!(deployed(&host, &key).await, begun, "the same deployment");
+    let after = previews.deployed(&key).await;
+    assert_eq!(after.len(), 1);
+    assert_eq!(after[0].id, begun[0].id, "the same deployment");
     let ResultBody::Ready(ready) = ready.body else {
         panic!()
     };

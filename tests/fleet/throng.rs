@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use foreshow_contract::{ContextKey, TenantId};
 use foreshow_engine::QuotaSet;
-use foreshow_tests::{Foreshow, Upstream, eventually, fetch, key, update};
-
-use crate::Ends;
+use foreshow_tests::{Ends, Foreshow, Upstream, eventually, fetch, key, update};
 
 const CONTEXTS: u64 = 1_000;
 const REVISIONS: u64 = 4;

@@ -4,16 +4,22 @@
 
 mod clients;
 mod dir;
+mod ends;
 mod ground;
 mod http;
+mod previews;
 mod process;
+mod up;
 mod upstream;
 
 pub use clients::{Client, Listener};
 pub use dir::{site, write};
+pub use ends::Ends;
 pub use ground::{Ground, PrivateServers};
 pub use http::{Answer, fetch, fetch_with};
-pub use process::{Foreshow, Up, binary};
+pub use previews::{Ledger, Previews};
+pub use process::{Foreshow, binary};
+pub use up::{Up, holder};
 pub use upstream::{Publisher, Upstream, end, event, key, update};
 
 use std::time::{Duration, Instant};

@@ -6,7 +6,7 @@ use foreshow_contract::{
     InlineFile, ResultEvent, Revision, STRUCTURED_JSON, encode, event_routing_key,
 };
 use foreshow_engine::{Broker, Message, ResultFilter, Results};
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::Foreshow;
 
@@ -111,6 +111,25 @@ impl Publisher {
     /// Where the broker does not take one.
     pub async fn publish_all(&self, events: &[IncomingEvent]) {
         futures_util::future::join_all(events.iter().map(|event| self.publish(event))).await;
+    }
+
+    /// Publishes an event each `every`, whether or not the one before is confirmed; returns once all are.
+    ///
+    /// # Panics
+    /// Where the broker does not take one.
+    pub async fn publish_each(
+        &self,
+        every: Duration,
+        events: impl IntoIterator<Item = IncomingEvent>,
+    ) {
+        let mut ticks = tokio::time::interval(every);
+        let mut publishing = JoinSet::new();
+        for event in events {
+            ticks.tick().await;
+            let publisher = self.clone();
+            publishing.spawn(async move { publisher.publish(&event).await });
+        }
+        publishing.join_all().await;
     }
 
     /// Publishes whatever it is given.

@@ -4,7 +4,7 @@
 //! an adapter adds its own means (polling, or the store's own notices).
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -14,7 +14,8 @@ use tokio::sync::watch;
 /// One board per store. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct NoticeBoard {
-    watched: Arc<Mutex<HashMap<ContextKey, watch::Sender<()>>>>,
+    /// Sorted, so that a simulation wakes everybody in the same order each time.
+    watched: Arc<Mutex<BTreeMap<ContextKey, watch::Sender<()>>>>,
 }
 
 impl NoticeBoard {

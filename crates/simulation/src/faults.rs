@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use crate::weather::Weather;
+use crate::{scenario::Scenario, weather::Weather};
 
 /// The kinds of worlds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,21 +25,24 @@ pub enum Profile {
     Restarts,
     /// Providers fail, and lose deployments.
     Providers,
+    /// The store's clock outruns the lease of an end's holder, and a newer update comes before the clean-up is through.
+    Outrun,
     /// All of it.
     Everything,
 }
 
 impl Profile {
     pub(crate) fn of(dice: &mut Rng) -> Self {
-        match dice.u8(0..20) {
-            0..2 => Self::Calm,
-            2..5 => Self::Crashes,
-            5..8 => Self::Pauses,
-            8..11 => Self::Losses,
-            11..13 => Self::Wipes,
-            13..15 => Self::Clocks,
-            15..16 => Self::Restarts,
-            16..17 => Self::Providers,
+        match dice.u8(0..40) {
+            0..4 => Self::Calm,
+            4..10 => Self::Crashes,
+            10..16 => Self::Pauses,
+            16..22 => Self::Losses,
+            22..26 => Self::Wipes,
+            26..30 => Self::Clocks,
+            30..32 => Self::Restarts,
+            32..34 => Self::Providers,
+            34..36 => Self::Outrun,
             _ => Self::Everything,
         }
     }
@@ -71,14 +74,15 @@ pub(crate) struct Faults {
     pub(crate) blows: Vec<(Duration, Blow)>,
 }
 
-/// Draws the faults of a world whose events come within `span`.
-pub(crate) fn draw(
-    profile: Profile,
-    workers: usize,
-    ttl: Duration,
-    span: Duration,
-    dice: &mut Rng,
-) -> Faults {
+/// Draws the faults that strike a scenario.
+pub(crate) fn draw(scenario: &Scenario, dice: &mut Rng) -> Faults {
+    let &Scenario {
+        profile,
+        workers,
+        span,
+        ..
+    } = scenario;
+    let ttl = scenario.options.lease.ttl();
     let mut weather = Weather::calm();
     if dice.u8(0..3) == 0 {
         weather.provider_latency = (Duration::from_millis(20), Duration::from_millis(900));
@@ -154,6 +158,15 @@ pub(crate) fn draw(
         });
         if profile == Profile::Providers {
             add(dice, 2, &mut |dice| Blow::LoseDeployment(dice.usize(0..2)));
+        }
+    }
+    if profile == Profile::Outrun {
+        weather.provider_latency = (Duration::from_millis(50), Duration::from_millis(900));
+        for end in scenario.ends() {
+            let at = end + Duration::from_millis(dice.u64(50..1_500));
+            let step = ttl + Duration::from_millis(dice.u64(1..30_000));
+            let micros = i64::try_from(step.as_micros()).unwrap_or(i64::MAX);
+            blows.push((at, Blow::StepStore(micros)));
         }
     }
     blows.sort_by_key(|(at, _)| *at);

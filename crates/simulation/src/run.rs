@@ -6,7 +6,7 @@ use fastrand::Rng;
 use foreshow_contract::InstallationKey;
 #[cfg(feature = "mutants")]
 use foreshow_engine::mutants::{self, Mutant};
-use foreshow_engine::{Clock as _, testing::MemoryStore};
+use foreshow_engine::{Clock as _, QuotaSet, testing::MemoryStore};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
@@ -69,14 +69,7 @@ impl Simulation {
     fn new(seed: u64, is_told: bool) -> Self {
         let mut dice = Rng::with_seed(seed);
         let scenario = Scenario::draw(&mut dice);
-        let ttl = scenario.options.lease.ttl();
-        let faults = faults::draw(
-            scenario.profile,
-            scenario.workers,
-            ttl,
-            scenario.span,
-            &mut dice,
-        );
+        let faults = faults::draw(&scenario, &mut dice);
         let tower = Watchtower::new(
             scenario.options.lease.margin(),
             scenario.options.cancel.in_a_row,
@@ -295,8 +288,22 @@ impl Simulation {
                 after_one_sweep(&mut world.tower(), &rest);
             }
         }
+        self.outwait_places().await;
         let rest = self.rest();
         at_rest(&mut world.tower(), &rest);
+    }
+
+    /// A place among the concurrent builds that a wipe and a crash left behind has nobody to give it up: it counts until its
+    /// deadline, by design. So in a wiped world the deadline is waited for, and the place must be gone then.
+    async fn outwait_places(&self) {
+        let Outside { world, store, .. } = &self.outside;
+        if world.tower().wipes() > 0 {
+            let is_building = |(_, set, _): &(_, QuotaSet, _)| *set == QuotaSet::ConcurrentBuilds;
+            within(REST_WITHIN, || {
+                !store.memory.quota_members().iter().any(is_building)
+            })
+            .await;
+        }
     }
 
     async fn sweep(&self) -> bool {

@@ -10,7 +10,7 @@ use fastrand::Rng;
 use foreshow_bundle::tree_from_inline;
 use foreshow_contract::{
     Content, ContextEnded, ContextEvent, ContextKey, ContextTouched, ContextUpdated, Envelope,
-    Headers, IncomingEvent, InlineFile, Ordinal, Revision, STRUCTURED_JSON, encode,
+    Headers, IncomingEvent, InlineFile, Ordinal, OrdinalKind, Revision, STRUCTURED_JSON, encode,
     event_routing_key,
 };
 use foreshow_engine::{EngineOptions, Message};
@@ -55,6 +55,15 @@ enum Style {
 }
 
 impl Scenario {
+    /// When each end is published.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = Duration> {
+        let ends = self.publications.iter().filter(|one| {
+            one.ordinal
+                .is_some_and(|ordinal| ordinal.kind == OrdinalKind::End)
+        });
+        ends.map(|one| one.at)
+    }
+
     pub(crate) fn draw(dice: &mut Rng) -> Self {
         let profile = Profile::of(dice);
         let count = [1, 1, 1, 2, 2, 3, 4][dice.usize(0..7)];
@@ -81,7 +90,11 @@ impl Scenario {
             made: Vec::new(),
         };
         for key in &contexts {
-            maker.context(key, profile);
+            if profile == Profile::Outrun {
+                maker.ended_and_reopened(key);
+            } else {
+                maker.context(key, profile);
+            }
         }
         let Maker { mut made, .. } = maker;
         made.sort_by(|a, b| (a.at, &a.event.id).cmp(&(b.at, &b.event.id)));
@@ -100,7 +113,8 @@ impl Scenario {
 
 fn options(profile: Profile, dice: &mut Rng) -> EngineOptions {
     let mut options = EngineOptions::default();
-    if dice.u8(0..3) > 0 {
+    // A holder that hears of its lost lease only seconds later has time to act on it.
+    if dice.u8(0..3) > 0 && profile != Profile::Outrun {
         options.lease.ttl_ms = 3_000;
         options.lease.renew_every_ms = 1_000;
         options.lease.margin_ms = 500;
@@ -198,6 +212,20 @@ impl Maker<'_> {
             self.disorder(&mut own);
         }
         self.made.extend(own);
+    }
+
+    /// A preview that had time to be built, its end, and a newer update before the end's clean-up can be through.
+    fn ended_and_reopened(&mut self, key: &ContextKey) {
+        let mut at = self.ms(0, 3_000);
+        for revision in 1..=self.dice.u64(1..=3) {
+            let own = self.update(key, 10 * revision, revision, 2, at);
+            self.made.push(own);
+            at += self.ms(500, 12_000);
+        }
+        let end = self.end(key, 90, at);
+        at += self.ms(100, 3_000);
+        let reopening = self.update(key, 100, 100, 1, at);
+        self.made.extend([end, reopening]);
     }
 
     /// Copies, late ones, and another order.

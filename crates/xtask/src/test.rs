@@ -108,19 +108,40 @@ pub(crate) fn check() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs the benchmarks against the release binary.
-pub(crate) fn bench() -> Result<ExitCode> {
-    install::servers()?;
-    run(&mut command([
-        "build",
-        "--release",
-        "--package",
-        "foreshow",
-    ]))?;
-    let mut bench: Command = command(["bench", "--package", "foreshow-tests"]);
-    bench.env("TESTED_FORESHOW", target_dir().join("release/foreshow"));
-    run(&mut bench)?;
-    Ok(ExitCode::SUCCESS)
+/// Options of `cargo xtask bench`.
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// Benchmarks to run: embedded, fleet, lifecycle. Default: all.
+    names: Vec<String>,
+    /// Passed on to the benchmark, e.g. which parts of it: `cargo xtask bench lifecycle -- take-over fleet`.
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+impl Bench {
+    /// Runs the benchmarks against the release binary.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        install::servers()?;
+        run(&mut command([
+            "build",
+            "--release",
+            "--package",
+            "foreshow",
+        ]))?;
+        let mut bench: Command = command(["bench", "--package", "foreshow-tests"]);
+        if self.names.is_empty() {
+            bench.arg("--benches");
+        }
+        for name in &self.names {
+            bench.args(["--bench", name]);
+        }
+        bench
+            .arg("--")
+            .args(&self.arguments)
+            .env("TESTED_FORESHOW", target_dir().join("release/foreshow"));
+        run(&mut bench)?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ const LANES: usize = 5;
 const RUNS: usize = 10;
 
 const LEASE_TTL: Duration = Duration::from_secs(3);
+const RENEW_EVERY: Duration = Duration::from_secs(1);
 
 /// How a worker goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +46,10 @@ pub(crate) async fn measure(grounds: &Grounds, leaves: Leaves, verdicts: &mut Ve
         Leaves::Asked => ("SIGTERM", Duration::from_secs(2)),
     };
     println!(
-        "  from {what} of the holder until another worker holds the build: {figures}\n  (leases live {} s; {LANES} \
-         installations at once, a gateway and two workers each)",
-        LEASE_TTL.as_secs()
+        "  from {what} of the holder until another worker holds the build: {figures}\n  (leases live {} s and are \
+         renewed every {} s; {LANES} installations at once, a gateway and two workers each)",
+        LEASE_TTL.as_secs(),
+        RENEW_EVERY.as_secs()
     );
     let runs = LANES * RUNS;
     verdicts.is_kept(
@@ -77,7 +79,7 @@ impl Lane {
             // So long that it is still under way when another goes on with it.
             .set("FORESHOW_LOCAL__BUILD_MS", 3_600_000)
             .set("FORESHOW_LEASE__TTL_MS", LEASE_TTL.as_millis())
-            .set("FORESHOW_LEASE__RENEW_EVERY_MS", 1_000)
+            .set("FORESHOW_LEASE__RENEW_EVERY_MS", RENEW_EVERY.as_millis())
             .set("FORESHOW_LEASE__MARGIN_MS", 500)
             .set("FORESHOW_REDIS__RESPONSE_TIMEOUT_MS", 500);
         let mut lane = Self {
@@ -128,6 +130,8 @@ impl Lane {
         })
         .await;
         let held = held.expect("it has begun");
+        // Crashes keep no time: anywhere between two renewals.
+        tokio::time::sleep(RENEW_EVERY.mul_f64(fastrand::f64())).await;
         let name = holder(&held).expect("what is being built is held");
         let place = self.workers.iter().position(|(worker, _)| *worker == name);
         let (_, worker) = self.workers.swap_remove(place.expect("it is one of ours"));

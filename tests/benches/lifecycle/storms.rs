@@ -96,7 +96,7 @@ pub(crate) async fn restless(grounds: &Grounds, verdicts: &mut Verdicts) {
         async move {
             publisher
                 .publish_each(Duration::from_millis(300), updates)
-                .await
+                .await;
         }
     }));
     let publishing = tokio::spawn(publishing);

@@ -318,9 +318,11 @@ impl<'a> Deploy<'a> {
                 provider: provider.name().clone(),
                 deployment: deployment.id.clone(),
                 address: deployment.address.clone(),
-                tree: is_ours
-                    .then(|| tree.digest().to_string())
-                    .unwrap_or_default(),
+                tree: if is_ours {
+                    tree.digest().to_string()
+                } else {
+                    String::new()
+                },
                 settings: settings.to_owned(),
             };
             if let Some(settlement) = self.go_live(provider, &deployment, live).await? {

@@ -105,9 +105,11 @@ impl ContextRecord {
             self.desired = claim.ordinal;
             self.desired_digest.clone_from(&claim.digest);
             self.desired_at = now;
-            if claim.ordinal.kind == OrdinalKind::Update {
-                self.stale_since = self.stale_since.or(Some(now));
-            }
+            self.stale_since = match claim.ordinal.kind {
+                OrdinalKind::Update => self.stale_since.or(Some(now)),
+                // Nothing is to be shown, so nothing is stale; an update that reopens the context counts from itself.
+                OrdinalKind::End => None,
+            };
         }
     }
 

@@ -159,7 +159,15 @@ impl ContextRecord {
         let is_behind = live.is_some_and(|live| {
             *revision < live.revision || (*revision == live.revision && suspect.live_is_there)
         });
-        let has_ended = prior.is_some_and(|prior| prior.ordinal.kind == OrdinalKind::Update);
+        let update = Ordinal::update(*revision);
+        let is_worked_on = self
+            .lease
+            .as_ref()
+            .is_some_and(|lease| lease.until > now && lease.ordinal == update);
+        // Superseded is not remembered, and needs no memory: whoever asks for what was passed is told so from now on.
+        let is_passed = update < self.desired && !is_worked_on;
+        let has_ended =
+            is_passed || prior.is_some_and(|prior| prior.ordinal.kind == OrdinalKind::Update);
         let is_overdue = self.adopted.get(id).is_some_and(|until| *until <= now);
         let is_kept = is_kept && !self.is_ended(*revision);
         let nobody_wants_it = (is_behind || has_ended || self.is_ended(*revision) || is_overdue)

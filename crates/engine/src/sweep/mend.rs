@@ -94,6 +94,12 @@ async fn remove_if_ended(
     let Some(provider) = engine.provider(&live.provider) else {
         return Ok(());
     };
+    // Whoever holds the context now may have been granted it before the end was accepted, and count this as unchanged; whoever
+    // is granted it from now on knows of the end.
+    let now = engine.store().now().await?;
+    if record.lease.as_ref().is_some_and(|lease| lease.until > now) {
+        return Ok(());
+    }
     provider.delete(&live.deployment).await?;
     swept.deleted += 1;
     info!(context.id = %key, deployment.id = %live.deployment,

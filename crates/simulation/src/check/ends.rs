@@ -76,6 +76,8 @@ impl Watchtower {
             Outcome::Removed => {
                 seen.in_a_row = 0;
                 seen.live = None;
+                // Nothing of an ended context is let in again, condemned or not.
+                self.in_force.retain(|_, of| *of != lease.key);
             }
         }
     }

@@ -284,14 +284,40 @@ impl Watchtower {
         }
     }
 
-    pub(crate) fn condemned(&mut self, id: &DeploymentId) {
+    /// M5: whoever is told to delete a deployment finds it condemned in its record, by the step that told them.
+    ///
+    /// Between that step and the deletion anybody may be granted the context, list the deployment and adopt it; that the record
+    /// refuses it is all that keeps it from going live and vanishing. The harm itself takes a sweep, an adoption and a deletion
+    /// within one second of each other; the promise that everything else leans on is seen at each judgement.
+    pub(crate) fn condemned(&mut self, key: &ContextKey, id: &DeploymentId, is_written: bool) {
         self.condemned.insert(id.clone());
+        self.in_force.insert(id.clone(), key.clone());
+        if !is_written {
+            self.violate("M5 condemned before it is deleted", || {
+                format!("{id} of {key} is to be deleted, and its record does not say so")
+            });
+        }
+    }
+
+    /// It is gone at its provider.
+    pub(crate) fn condemned_is_forgotten(&mut self, id: &DeploymentId) {
+        self.in_force.remove(id);
+    }
+
+    /// M5: what is condemned is neither worked on nor live again.
+    pub(crate) fn accepted_into_record(&mut self, id: &DeploymentId) {
+        if let Some(key) = self.in_force.get(id).cloned() {
+            self.violate("M5 condemned is refused", || {
+                format!("the record of {key} took {id}, which is condemned")
+            });
+        }
     }
 
     /// The store forgot everything: what was decided, and who holds what.
     pub(crate) fn wiped(&mut self) {
         self.wipes += 1;
         self.shadows.clear();
+        self.in_force.clear();
         for seen in self.contexts.values_mut() {
             seen.wiped();
         }

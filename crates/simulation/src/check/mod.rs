@@ -37,6 +37,8 @@ pub(crate) struct Watchtower {
     /// What a task's last list of a context at a provider told.
     listed: BTreeMap<(TaskName, ProviderName), Listed>,
     condemned: BTreeSet<DeploymentId>,
+    /// Those that the record must still name as condemned, and refuse.
+    in_force: BTreeMap<DeploymentId, ContextKey>,
     /// Deployments that exist.
     there: BTreeSet<DeploymentId>,
     rejected: BTreeSet<String>,

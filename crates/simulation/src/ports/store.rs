@@ -189,6 +189,12 @@ impl Store for StoreLink {
         let who = self.link.process.name().to_owned();
         self.ask("record a deployment", move |store| {
             let recording = step!(store.memory.record_deployment(&lease, &deployment))?;
+            if recording == Recording::Recorded {
+                store
+                    .world
+                    .tower()
+                    .accepted_into_record(&deployment.deployment);
+            }
             store.world.tell(&who, || {
                 format!(
                     "records {} for {}: {recording:?}",
@@ -216,6 +222,7 @@ impl Store for StoreLink {
                 let until = store.clock.now().saturating_add(ttl);
                 let mut tower = store.world.tower();
                 tower.prolonged(&lease, until);
+                tower.accepted_into_record(&live.deployment);
                 tower.went_live(&lease.key, live.revision, &live.deployment);
             }
             store.world.tell(&who, || {
@@ -310,7 +317,13 @@ impl Store for StoreLink {
             let verdict = step!(store.memory.judge(&key, &suspect))?;
             if verdict == Verdict::Condemned {
                 store.world.stats().count(Count::Condemned);
-                store.world.tower().condemned(&suspect.deployment.id);
+                let record = step!(store.memory.context(&key))?;
+                let is_written =
+                    record.is_some_and(|record| record.condemned.contains(&suspect.deployment.id));
+                store
+                    .world
+                    .tower()
+                    .condemned(&key, &suspect.deployment.id, is_written);
             }
             store.world.tell(&who, || {
                 format!(
@@ -331,7 +344,9 @@ impl Store for StoreLink {
     ) -> Result<(), StoreError> {
         let (key, deployment) = (key.clone(), deployment.clone());
         self.ask("forget a deployment", move |store| {
-            step!(store.memory.forget_condemned(&key, &deployment))
+            step!(store.memory.forget_condemned(&key, &deployment))?;
+            store.world.tower().condemned_is_forgotten(&deployment);
+            Ok(())
         })
         .await
     }

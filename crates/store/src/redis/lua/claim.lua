@@ -53,7 +53,10 @@ if place > pad(record.d, 21) then
   changes:put('h', digest)
   changes:put('t', bare(now))
 end
-if is_newer and not is_end and not record.i then
+if is_newer and is_end then
+  -- Nothing is to be shown, so nothing is stale.
+  changes:drop('i')
+elseif is_newer and not record.i then
   changes:put('i', bare(now))
 end
 

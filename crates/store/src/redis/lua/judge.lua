@@ -44,10 +44,13 @@ end
 local until_then = record['j' .. id]
 local is_behind = record.lr
   and (revision < pad(record.lr) or (revision == pad(record.lr) and ARGV[5] ~= ''))
+-- Superseded is not remembered, and needs no memory: whoever asks for what was passed is told so from now on.
+local update = revision .. '0'
+local is_passed = update < pad(record.d, 21) and not (is_leased(record, now) and pad(record.w, 21) == update)
 local is_overdue = until_then and pad(until_then) <= now
 local changes = changes_of(KEYS[1], record)
 local verdict
-if is_behind or is_overdue or is_ended(record, revision) or redis.call('GET', KEYS[2]) then
+if is_behind or is_passed or is_overdue or is_ended(record, revision) or redis.call('GET', KEYS[2]) then
   changes:drop('j' .. id)
   changes:put('x' .. id, '')
   verdict = 'condemned'
