@@ -42,8 +42,8 @@ impl Profile {
             26..30 => Self::Clocks,
             30..32 => Self::Restarts,
             32..34 => Self::Providers,
-            34..36 => Self::Outrun,
-            _ => Self::Everything,
+            34..38 => Self::Everything,
+            _ => Self::Outrun,
         }
     }
 }
@@ -161,9 +161,11 @@ pub(crate) fn draw(scenario: &Scenario, dice: &mut Rng) -> Faults {
         }
     }
     if profile == Profile::Outrun {
-        weather.provider_latency = (Duration::from_millis(50), Duration::from_millis(900));
+        // The holder hears of its lost lease at its next renewal, not when it is lost.
+        weather.lose_notice = dice.choice([5_000, 10_000]).unwrap_or_default();
+        weather.provider_latency = (Duration::from_millis(200), Duration::from_millis(900));
         for end in scenario.ends() {
-            let at = end + Duration::from_millis(dice.u64(50..1_500));
+            let at = end + Duration::from_millis(dice.u64(20..400));
             let step = ttl + Duration::from_millis(dice.u64(1..30_000));
             let micros = i64::try_from(step.as_micros()).unwrap_or(i64::MAX);
             blows.push((at, Blow::StepStore(micros)));

@@ -214,18 +214,22 @@ impl Maker<'_> {
         self.made.extend(own);
     }
 
-    /// A preview that had time to be built, its end, and a newer update before the end's clean-up can be through.
+    /// Previews that had time to be built, their end, and a newer update before the end's clean-up can be through.
     fn ended_and_reopened(&mut self, key: &ContextKey) {
+        let count = self.dice.u64(2..=4);
         let mut at = self.ms(0, 3_000);
-        for revision in 1..=self.dice.u64(1..=3) {
-            let own = self.update(key, 10 * revision, revision, 2, at);
+        for revision in 1..=count {
+            let own = self.update(key, 10 * revision, revision, 4, at);
             self.made.push(own);
-            at += self.ms(500, 12_000);
+            at += self.ms(2_000, 12_000);
         }
         let end = self.end(key, 90, at);
-        at += self.ms(100, 3_000);
+        at += self.ms(300, 1_000);
         let reopening = self.update(key, 100, 100, 1, at);
-        self.made.extend([end, reopening]);
+        // The faults go on until this one.
+        at += self.ms(3_000, 6_000);
+        let touch = self.touch(key, at);
+        self.made.extend([end, reopening, touch]);
     }
 
     /// Copies, late ones, and another order.

@@ -35,6 +35,8 @@ pub(crate) struct Weather {
     pub(crate) failed_build: u32,
     /// An acknowledgement is lost without a word.
     pub(crate) lose_ack: u32,
+    /// A notice of something new in the store reaches nobody.
+    pub(crate) lose_notice: u32,
     /// A message is delivered twice, or late.
     pub(crate) disorder: u32,
     /// Round trips, from and to.
@@ -64,6 +66,7 @@ impl Weather {
             provider_error: 0,
             failed_build: 0,
             lose_ack: 0,
+            lose_notice: 0,
             disorder: 0,
             store_latency: (ms(0), ms(4)),
             broker_latency: (ms(0), ms(6)),

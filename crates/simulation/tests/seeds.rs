@@ -57,18 +57,6 @@ fn the_fourth_five_hundred_hold() {
     all_hold(1_500..2_000);
 }
 
-/// Seeds that broke a promise once, of the engine or of a check.
-#[test]
-fn what_broke_once_holds() {
-    for seed in [
-        2_678, 2_768, 2_992, 3_249, 3_353, 3_971, 4_146, 4_269, 4_436, 4_951, 5_064, 5_127, 5_338,
-        9_781, 11_971, 13_849, 14_658, 18_037, 22_430, 25_613, 27_353,
-    ] {
-        let report = run(seed, false);
-        assert_eq!(report.violation, None, "cargo xtask simulate --seed {seed}");
-    }
-}
-
 #[test]
 fn a_seed_is_the_same_story_twice() {
     for seed in 0..60 {

@@ -149,8 +149,9 @@ impl Broker for EmbeddedBroker {
         // A microsecond more, because the clock and the duration are cut to whole ones: never early.
         let after = delay.after.saturating_add(Duration::from_micros(1));
         let due_at = self.inner.clock.now().saturating_add(after);
+        let delivery = delivery.clone();
         let step = move |tx: &Transaction<'_>, session| {
-            messages::delay(tx, session, receipt, delay.attempt, &delay.history, due_at)
+            messages::delay(tx, session, &delivery, &delay, due_at)
         };
         if let Some(queue) = self.inner.finish("delay a delivery", receipt, step).await? {
             self.inner.bells.note_due(queue, due_at);

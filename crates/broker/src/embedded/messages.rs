@@ -14,8 +14,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use foreshow_contract::{AttemptReport, Timestamp};
-use foreshow_engine::{DeadLetterReason, Delivery, Message, Queue, Receipt};
+use foreshow_contract::Timestamp;
+use foreshow_engine::{DeadLetterReason, Delay, Delivery, Message, Queue, Receipt};
 use foreshow_sqlite::{
     DatabaseError,
     rusqlite::{OptionalExtension, Row, Transaction},
@@ -186,15 +186,15 @@ pub(super) fn requeue(
 pub(super) fn delay(
     tx: &Transaction<'_>,
     session: i64,
-    receipt: Receipt,
-    attempt: NonZeroU32,
-    history: &[AttemptReport],
+    delivery: &Delivery,
+    delay: &Delay,
     due_at: Timestamp,
 ) -> Result<bool, DatabaseError> {
+    let receipt = delivery.receipt;
     let delayed = tx
         .prepare_cached(
             "UPDATE messages SET session = NULL, consumer = NULL, tag = NULL,
-                 due_at = ?4, position = ?4, attempt = ?5, history = ?6
+                 due_at = ?4, position = ?4, attempt = ?5, history = ?6, redelivered = redelivered OR ?7
              WHERE session = ?1 AND consumer = ?2 AND tag = ?3",
         )?
         .execute((
@@ -202,8 +202,9 @@ pub(super) fn delay(
             integer(receipt.consumer),
             integer(receipt.tag),
             due_at.as_micros(),
-            attempt.get(),
-            json(history),
+            delay.attempt.get(),
+            json(&delay.history),
+            delivery.redelivered,
         ))?;
     Ok(delayed > 0)
 }

@@ -134,3 +134,18 @@ pub async fn a_delay_keeps_that_a_delivery_came_before(adapter: &dyn Adapter) {
     }
     assert!(next(&mut deliveries).await.redelivered);
 }
+
+/// Whoever was let in somewhere, and parks, tells the next one so.
+pub async fn a_delay_marks_a_delivery_as_its_caller_did(adapter: &dyn Adapter) {
+    let broker = adapter.broker();
+    let mut deliveries = broker.consume(Queue::Deploy, count(2)).await.unwrap();
+    broker.publish_event(update("fresh")).await.unwrap();
+    let mut delivery = next(&mut deliveries).await;
+    assert!(!delivery.redelivered);
+    delivery.redelivered = true;
+    broker
+        .delay(&delivery, delay_of(Duration::ZERO))
+        .await
+        .unwrap();
+    assert!(next(&mut deliveries).await.redelivered);
+}

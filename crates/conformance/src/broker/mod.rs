@@ -78,6 +78,7 @@ macro_rules! broker_contract {
             delays_of_any_length_come_back_once_each
             a_delay_keeps_everything_however_often
             a_delay_keeps_that_a_delivery_came_before
+            a_delay_marks_a_delivery_as_its_caller_did
             a_dead_letter_keeps_everything
             a_dead_letter_keeps_everything_after_a_delay
             a_subscriber_hears_what_it_asked_for_in_order

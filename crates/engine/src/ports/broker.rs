@@ -166,8 +166,8 @@ pub struct Delivery {
     pub history: Vec<AttemptReport>,
     /// When the broker first took the message.
     pub accepted_at: Timestamp,
-    /// Whether it may have been delivered before to a consumer that went away, or gave it back; a delay keeps it.
-    /// `false` is certain.
+    /// Whether it may have been delivered before to a consumer that went away, or gave it back; a delay keeps it, also
+    /// where the caller has set it. `false` is certain.
     pub redelivered: bool,
     /// What `ack` and its kin need.
     pub receipt: Receipt,

@@ -76,7 +76,7 @@ impl Watchtower {
             Outcome::Removed => {
                 seen.in_a_row = 0;
                 seen.live = None;
-                // Nothing of an ended context is let in again, condemned or not.
+                // The record has no more use for its list once everything is gone, and clears it.
                 self.in_force.retain(|_, of| *of != lease.key);
             }
         }

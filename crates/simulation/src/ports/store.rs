@@ -64,10 +64,14 @@ impl SharedStore {
         boards.insert(key.clone(), Arc::clone(&board));
         let mut notices = self.memory.watch(key);
         let posts = Arc::clone(&board);
+        let world = self.world.clone();
         tokio::spawn(async move {
             loop {
                 notices.changed().await;
-                posts.notify_waiters();
+                let lose = world.weather().lose_notice;
+                if !world.happens(lose) {
+                    posts.notify_waiters();
+                }
             }
         });
         board
