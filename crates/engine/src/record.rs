@@ -58,8 +58,11 @@ impl Owner {
     }
 
     /// A delivery of a worker's: the worker's name, a slash, and what no other delivery has.
+    ///
+    /// A name is cut to 42 bytes, so that a store may count on at most 64 in all.
     pub fn of_worker(worker: &str, nonce: u64) -> Self {
-        Self(format!("{worker}/{nonce:016x}").into())
+        let end = worker.floor_char_boundary(42);
+        Self(format!("{}/{nonce:016x}", &worker[..end]).into())
     }
 
     /// The worker's name; all of it where it has none.

@@ -173,3 +173,22 @@ async fn what_was_adopted_unseen_does_not_pass_for_unchanged() {
     assert_eq!(world.shown("c"), Some(2));
     world.finish().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_event_does_not_fail_for_a_provider_that_does_not_tell_a_forgetful_store_what_it_has() {
+    let mut world = World::with_providers(&["first", "second"]);
+    world.publish(update("c", 9)).await;
+    world.settle().await;
+    world.stop_worker().await;
+    world.store.wipe();
+    for _ in 0..20 {
+        world.providers[1].fail_next("list", Failure::Permanent("revoked"));
+        world.providers[1].fail_next("inventory", Failure::ProviderDown);
+    }
+    world.start_worker();
+    world.publish(update("c", 7)).await;
+    world.settle().await;
+    assert!(world.ends("c", "failed").is_empty());
+    assert_eq!(world.shown("c"), Some(9));
+    world.finish().await;
+}

@@ -136,7 +136,7 @@ async fn a_cancel_that_was_not_confirmed_does_not_count() {
         .provider
         .fail_next("cancel", Failure::Retryable { after: None });
     world.publish(update("c", 2)).await;
-    tokio::time::sleep(ms(100)).await;
+    tokio::time::sleep(ms(1)).await;
     assert!(world.ends("c", "superseded").is_empty(), "not confirmed");
     world.settle().await;
     assert_eq!(world.ends("c", "superseded").len(), 1);
@@ -206,5 +206,25 @@ async fn an_update_that_waits_for_a_slot_cancels_the_build_that_takes_it_first()
     world.settle().await;
     assert_eq!(world.ends("c", "ready").len(), 1);
     assert!(world.elapsed() < secs(30), "{:?}", world.elapsed());
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_cancel_without_an_answer_left_is_superseded_and_not_failed() {
+    let world = World::start();
+    world.provider.set_build(FakeBuild::Failed(ms(1_500)));
+    world.publish(update("c", 1)).await;
+    tokio::time::sleep(secs(1)).await;
+    for _ in 0..10 {
+        world
+            .provider
+            .fail_next("cancel", Failure::Retryable { after: None });
+    }
+    world.publish(update("c", 2)).await;
+    tokio::time::sleep(ms(1)).await;
+    world.provider.set_build(FakeBuild::Ready(secs(1)));
+    world.settle().await;
+    assert!(world.ends("c", "failed").is_empty());
+    assert_eq!(world.shown("c"), Some(2));
     world.finish().await;
 }

@@ -443,6 +443,7 @@ impl<'a> Deploy<'a> {
         let began_at = Instant::now();
         let mut told = None;
         let mut cancel_is_asked = false;
+        let mut next_look = began_at + interval;
         self.progress.at(
             BuildingState::Building,
             provider.name(),
@@ -450,8 +451,10 @@ impl<'a> Deploy<'a> {
         );
         loop {
             match state {
-                // A cancel without an answer may land yet, and would remove what is live by then.
-                BuildState::Ready if cancel_is_asked => {
+                // It may land yet, and would remove what is live by then; or it has landed, and this is what it left.
+                BuildState::Ready | BuildState::Failed { .. } | BuildState::Gone
+                    if cancel_is_asked =>
+                {
                     return Err(self.step_down(&format!(
                         "a cancel of the build of {} was asked for and never confirmed",
                         deployment.id
@@ -483,7 +486,7 @@ impl<'a> Deploy<'a> {
                 }
                 return Err(Stop::Superseded(self.keeper.desired()));
             }
-            let mut look_at = interval;
+            let mut look_at = next_look.saturating_duration_since(Instant::now());
             match self.obsolete(Some((provider.name(), began_at))) {
                 None => {}
                 Some(Obsolete::GoOn(why)) if told == Some(why) => {}
@@ -528,7 +531,13 @@ impl<'a> Deploy<'a> {
                 () = self.keeper.news() => {}
                 () = sleep(look_at) => {}
             }
+            // A storm of news is not to become a storm of questions.
+            if Instant::now() < next_look {
+                state = BuildState::Building;
+                continue;
+            }
             interval = interval.mul_f64(1.5).min(poll_max);
+            next_look = Instant::now() + interval;
             state = match provider.status(&deployment.id).await {
                 Ok(state) => {
                     failed_questions = 0;

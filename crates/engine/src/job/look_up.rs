@@ -1,11 +1,19 @@
 //! A context that the store does not know, while it may have lost its memory: the providers are asked.
 
-use super::{Job, stop::Stop};
+use std::time::Duration;
+
+use super::{
+    Job,
+    stop::{Stop, Trouble},
+};
 use crate::{
-    ContextRecord,
+    ContextRecord, Failure,
     outcome::Subject,
     sweep::{of_context, seed},
 };
+
+/// When a provider that did not tell what it has is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Job {
     /// Merges what the providers know of the context into its record, so that a late old revision cannot pass for the
@@ -13,7 +21,18 @@ impl Job {
     pub(super) async fn look_up(&self, subject: &Subject) -> Result<ContextRecord, Stop> {
         let engine = &self.engine;
         let listed = of_context(engine, &subject.key).await;
-        let listed = listed.map_err(|error| Stop::from(error).kept_here())?;
+        let listed = listed.map_err(|error| {
+            // No attempt is used up: the user's event is not to fail for what the store forgot.
+            let until = match error.failure {
+                Failure::RateLimited { until } => until,
+                Failure::Retryable { .. } | Failure::ProviderDown | Failure::Permanent(_) => {
+                    engine.now().saturating_add(ASK_AGAIN)
+                }
+            };
+            let message = format!("the store has lost its memory, and {error}");
+            let trouble = Trouble::new(Failure::RateLimited { until }, message);
+            Stop::failed(trouble.at(&error.provider).because(&error))
+        })?;
         let seed = seed(engine, &subject.key, &listed);
         let store = engine.store();
         engine

@@ -44,6 +44,7 @@ use crate::{
     Claim, Claimed, ContextRecord, DeadLetterReason, Delivery, Failure, GiveBack, Outcome,
     Settlement, Settling, StoreError,
     lease::{Keeper, LeaseLost},
+    locals::Working,
     mutants::mutant,
     observe,
     outcome::Subject,
@@ -156,15 +157,16 @@ impl Job {
             || self.delivery.attempt > NonZeroU32::MIN
             || matches!(wish, Wish::GiveUp(_));
         loop {
-            let slot = tokio::select! {
-                biased;
-                () = self.must_let_go() => return self.let_go(may_be_admitted).await,
-                slot = self.slots.acquire(), if !locals.is_worked_on(&subject.key) => {
-                    Some(slot.expect("the slots are never closed"))
+            // Most likely held then, so to ask costs nothing; and if it is granted after all, one more runs.
+            let slot = if locals.is_worked_on(&subject.key) {
+                None
+            } else {
+                tokio::select! {
+                    biased;
+                    () = self.must_let_go() => return self.let_go(may_be_admitted).await,
+                    slot = self.slots.acquire() => Some(slot.expect("the slots are never closed")),
+                    () = begun.changed() => continue,
                 }
-                () = begun.changed(), if !locals.is_worked_on(&subject.key) => continue,
-                // Most likely held, so it costs nothing; and if it is granted after all, one more runs.
-                () = std::future::ready(()), if locals.is_worked_on(&subject.key) => None,
             };
             claim.owner = self.engine.new_owner();
             let ask = || async {
@@ -242,7 +244,7 @@ impl Job {
                 } => {
                     may_be_admitted = true;
                     queued = None;
-                    let _working = locals.work_on(&subject.key, subject.ordinal);
+                    let working = locals.work_on(&subject.key, subject.ordinal);
                     let keeper = Keeper::start(
                         self.engine.lease_store(),
                         self.engine.tasks(),
@@ -254,6 +256,7 @@ impl Job {
                     );
                     let granted = Granted {
                         keeper,
+                        working,
                         record: *record,
                         is_unknown,
                         asked_at,
@@ -287,6 +290,7 @@ impl Job {
         let store = self.engine.store();
         let Granted {
             keeper,
+            working,
             mut record,
             is_unknown,
             asked_at,
@@ -308,11 +312,10 @@ impl Job {
                 Wish::GiveUp(trouble) => Err(Stop::failed(trouble.clone())),
             }
         };
-        let settlement = match keeper
-            .hold(work)
-            .await
-            .unwrap_or_else(|lost| Err(lost.into()))
-        {
+        let worked = keeper.hold(work).await;
+        // Before the lease is given back: whoever is woken by that takes a slot of its own.
+        drop(working);
+        let settlement = match worked.unwrap_or_else(|lost| Err(lost.into())) {
             Ok(settlement) => settlement,
             Err(Stop::Superseded(by)) => Settlement::of(Outcome::Superseded { by }),
             Err(Stop::SteppedDown { by, why }) => Settlement {
@@ -425,6 +428,7 @@ impl Job {
 /// A lease that was granted, and what the claim told.
 struct Granted {
     keeper: Keeper,
+    working: Working,
     record: ContextRecord,
     is_unknown: bool,
     /// When the claim was asked.

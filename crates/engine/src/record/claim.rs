@@ -27,6 +27,11 @@ impl ContextRecord {
         }
         let record = record.get_or_insert_with(|| Self::accepted_first(claim, now));
         let held = record.lease.clone().filter(|lease| lease.until > now);
+        if held.is_none() {
+            // Once seen as run out it is gone for good, also where the store's clock is set back afterwards: what is
+            // answered below stands on that.
+            record.lease = None;
+        }
 
         record.accept(claim, now);
         if claim.ordinal < record.desired {

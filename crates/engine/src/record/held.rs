@@ -149,7 +149,6 @@ impl ContextRecord {
         }
         self.lease = None;
         self.building = None;
-        self.unproven = false;
         match &settlement.outcome {
             Outcome::Ready(_) => {
                 if let Some(at) = settlement

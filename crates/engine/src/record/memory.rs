@@ -23,7 +23,7 @@ pub struct Seed {
     pub newest: Option<Revision>,
     /// The newest deployment that serves.
     pub live: Option<Live>,
-    /// When that expires, unless the record knows better.
+    /// When that expires, where it becomes the record's live one.
     pub expires_at: Timestamp,
 }
 

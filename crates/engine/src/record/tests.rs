@@ -314,3 +314,21 @@ proptest! {
         prop_assert!(fences.is_sorted_by(|a, b| a < b), "fences grow: {:?}", fences);
     }
 }
+
+/// Found by the simulation: a copy was told superseded while no lease was held, then the store's clock was set back, and the
+/// lease held again; its holder went on to `ready`.
+#[test]
+fn a_lease_that_was_seen_as_run_out_does_not_come_back_with_the_clock() {
+    let mut record = None;
+    let lease = granted(&mut record, update(1), "one", at(0));
+    assert_eq!(
+        ask(&mut record, update(2), at(1)),
+        ClaimAnswer::Held(at(15))
+    );
+    assert_eq!(
+        ask(&mut record, update(1), at(20)),
+        ClaimAnswer::Stale(update(2))
+    );
+    let record = record.unwrap();
+    assert!(!record.is_held_by(&lease, at(5)), "the clock was set back");
+}

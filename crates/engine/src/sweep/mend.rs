@@ -10,7 +10,7 @@ use super::{
     inventory::{Inventoried, Listed, of_context},
     rebuild,
 };
-use crate::{ContextRecord, Live, QuotaMember, Suspect, Verdict, worker::Engine};
+use crate::{BuildState, ContextRecord, Live, QuotaMember, Suspect, Verdict, worker::Engine};
 
 /// Records that are looked at, of those with something live.
 const RECORDS: u32 = 100_000;
@@ -34,7 +34,7 @@ pub(super) async fn context(
     let mut deleted = Vec::new();
     for (name, deployment) in listed {
         if Some(&deployment.id) == live {
-            remove_if_ended(engine, key, &record, swept).await?;
+            remove_if_ended(engine, key, swept).await?;
             continue;
         }
         let suspect = Suspect {
@@ -81,25 +81,27 @@ pub(super) async fn context(
 async fn remove_if_ended(
     engine: &Engine,
     key: &ContextKey,
-    record: &ContextRecord,
     swept: &mut Swept,
 ) -> Result<(), SweepError> {
+    // Read anew: whoever holds the context now may have been granted it before the end was accepted, and count this as
+    // unchanged; whoever is granted it from now on knows of the end.
+    let (Some(record), now) = (
+        engine.store().context(key).await?,
+        engine.store().now().await?,
+    ) else {
+        return Ok(());
+    };
+    let is_held = record.lease.as_ref().is_some_and(|lease| lease.until > now);
     let ended = record
         .live
         .as_ref()
-        .filter(|live| record.is_ended(live.revision));
+        .filter(|live| !is_held && record.is_ended(live.revision));
     let Some(live) = ended else {
         return Ok(());
     };
     let Some(provider) = engine.provider(&live.provider) else {
         return Ok(());
     };
-    // Whoever holds the context now may have been granted it before the end was accepted, and count this as unchanged; whoever
-    // is granted it from now on knows of the end.
-    let now = engine.store().now().await?;
-    if record.lease.as_ref().is_some_and(|lease| lease.until > now) {
-        return Ok(());
-    }
     provider.delete(&live.deployment).await?;
     swept.deleted += 1;
     info!(context.id = %key, deployment.id = %live.deployment,
@@ -208,14 +210,16 @@ pub(super) async fn what_is_gone(
         let Some(provider) = engine.provider(&live.provider) else {
             continue;
         };
-        // The inventory may be older than this deployment: asked again, after the record was read.
-        let there = provider.list(&summary.key).await?;
-        if there.iter().any(|one| one.id == live.deployment) {
+        // The inventory may be older than this deployment, and lists may lag: it is asked for by name, after the record was
+        // read.
+        if provider.status(&live.deployment).await? != BuildState::Gone {
             continue;
         }
         if store.mend(&summary.key, &live.deployment).await? {
             warn!(context.id = %summary.key, deployment.id = %live.deployment,
                 "what was live of {} is gone at {}; publish the context again to bring it back", summary.key, live.provider);
+            let place = QuotaMember::LivePreview(summary.key.clone());
+            store.leave(&place).await?;
             swept.mended += 1;
         }
     }

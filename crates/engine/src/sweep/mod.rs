@@ -58,13 +58,15 @@ pub struct Swept {
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
     /// A provider did not answer.
-    #[error("a provider did not tell what it has")]
+    #[error("the provider {} did not do its part; its credentials and its status page may tell why", .0.provider)]
     Provider(#[from] ProviderError),
     /// The store did not answer.
     #[error("the store did not answer")]
     Store(#[from] StoreError),
     /// The store was wiped once more while it was rebuilt, or another rebuild came between.
-    #[error("the store lost its memory again while it was rebuilt")]
+    #[error(
+        "the store lost its memory again while it was rebuilt; the rebuild begins anew by itself"
+    )]
     WipedAgain,
 }
 
@@ -91,26 +93,32 @@ impl Sweeper {
     async fn keep_sweeping(&self) {
         let every = Duration::from_secs(self.engine.options().sweep.every_seconds);
         let mut next_at = Instant::now() + self.jittered(every);
-        let mut is_failing = false;
+        let look_every = LOOK_EVERY.min(every);
+        let mut failed = 0_u32;
         loop {
-            let turn = self.turn(Instant::now() >= next_at).await;
-            match &turn {
+            let mut wait = look_every;
+            match self.turn(Instant::now() >= next_at).await {
                 Ok(swept) => {
-                    if *swept {
+                    if swept {
                         next_at = Instant::now() + self.jittered(every);
                     }
-                    is_failing = false;
+                    failed = 0;
                 }
-                Err(error) if !is_failing => {
-                    warn!(
-                        error = error as &dyn Error,
-                        "not swept: {error}; it is tried again"
-                    );
-                    is_failing = true;
+                Err(error) => {
+                    if failed == 0 {
+                        warn!(
+                            error = &error as &dyn Error,
+                            "not swept: {error}; it is tried again"
+                        );
+                    } else {
+                        debug!(error = &error as &dyn Error, "not swept: {error}");
+                    }
+                    // Each try lists everything at every provider: not again and again because one is away.
+                    wait = look_every.saturating_mul(1 << failed.min(6)).min(every);
+                    failed += 1;
                 }
-                Err(error) => debug!(error = error as &dyn Error, "not swept: {error}"),
             }
-            sleep(self.jittered(LOOK_EVERY.min(every))).await;
+            sleep(self.jittered(wait)).await;
         }
     }
 
@@ -156,13 +164,21 @@ impl Sweeper {
 pub(crate) async fn sweep(engine: &Engine) -> Result<Swept, SweepError> {
     let mut swept = Swept::default();
     let inventoried = Inventoried::of(engine).await?;
+    let mut first = None;
     for (key, listed) in &inventoried.contexts {
         swept.seen += listed.len() as u64;
-        mend::context(engine, key, listed, &mut swept).await?;
+        // One deployment that cannot be deleted is not to keep all others from being looked at.
+        if let Err(error) = mend::context(engine, key, listed, &mut swept).await {
+            debug!(context.id = %key, error = &error as &dyn Error, "not swept");
+            first = first.or(Some(error));
+        }
     }
-    mend::what_is_gone(engine, &inventoried, &mut swept).await?;
+    let gone = mend::what_is_gone(engine, &inventoried, &mut swept).await;
     observe::swept(&swept);
-    Ok(swept)
+    match first {
+        Some(error) => Err(error),
+        None => gone.map(|()| swept),
+    }
 }
 
 impl Engine {

@@ -39,6 +39,10 @@ else
   changes:put('n', '1')
 end
 local held = is_leased(record, now)
+if not held then
+  -- Once seen as run out it is gone for good, also where the clock is set back afterwards.
+  changes:release()
+end
 local is_end = string.sub(place, 21) == '1'
 
 if is_end then

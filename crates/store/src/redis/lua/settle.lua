@@ -44,7 +44,6 @@ elseif ARGV[13] ~= '' then
 end
 changes:release()
 changes:clear('b')
-changes:drop('n')
 
 local replaced, staying = {}, {}
 if kind == 'ready' then
