@@ -228,3 +228,23 @@ async fn what_a_cancel_without_an_answer_left_is_superseded_and_not_failed() {
     assert_eq!(world.shown("c"), Some(2));
     world.finish().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_adopted_build_says_nothing_of_how_long_builds_take() {
+    let mut world = World::start();
+    world.provider.set_build(FakeBuild::Ready(secs(8)));
+    world.publish(update("c", 1)).await;
+    tokio::time::sleep(secs(6)).await;
+    world.kill_worker().await;
+    world.start_worker();
+    world.settle().await;
+    let record = world.store.context(&key("c")).await.unwrap().unwrap();
+    assert_eq!(record.build_ms, None);
+    // So the next build is not taken to be close to its end.
+    world.publish(update("c", 2)).await;
+    tokio::time::sleep(secs(2)).await;
+    world.publish(update("c", 3)).await;
+    world.settle().await;
+    assert_eq!(world.ends("c", "superseded").len(), 1);
+    world.finish().await;
+}

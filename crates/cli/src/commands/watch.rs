@@ -1,6 +1,6 @@
 use clap::Args;
 use foreshow_contract::{
-    Building, BuildingState, ContextId, ResultBody, ResultEvent, TenantId, Timestamp,
+    Building, BuildingState, ContextId, OrdinalKind, ResultBody, ResultEvent, TenantId, Timestamp,
 };
 use foreshow_engine::ResultFilter;
 
@@ -91,7 +91,10 @@ fn details(result: &ResultEvent) -> String {
         ResultBody::Failed(failed) => {
             format!("{}: {}", failed.error.code, one_line(&failed.error.message))
         }
-        ResultBody::Superseded(superseded) => format!("by revision {}", superseded.winner.revision),
+        ResultBody::Superseded(superseded) => match superseded.winner.kind {
+            OrdinalKind::Update => format!("by revision {}", superseded.winner.revision),
+            OrdinalKind::End => format!("by the end at revision {}", superseded.winner.revision),
+        },
         ResultBody::Removed(removed) => removed.reason.word().to_owned(),
         ResultBody::Building(building) => progress(building),
         ResultBody::Rejected(rejected) => {

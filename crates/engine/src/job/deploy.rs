@@ -40,6 +40,9 @@ pub(super) struct Deploy<'a> {
     pub(super) started_at: Instant,
     /// When the build began to be watched; `None` where nothing had to be built.
     pub(super) watched_from: Option<Instant>,
+    /// Whether this run began the build: of one that was adopted it saw the end alone, which says nothing of how long
+    /// builds take.
+    pub(super) began_it: bool,
     pub(super) timings: Timings,
     /// Bytes that the provider lacked, and that it had.
     pub(super) uploaded: (u64, u64),
@@ -75,6 +78,7 @@ impl<'a> Deploy<'a> {
             patience: Patience::new(job.engine.options().cancel.clone(), record, started_at),
             started_at,
             watched_from: None,
+            began_it: false,
             timings: Timings {
                 queued_ms: millis(queued),
                 ..Timings::default()
@@ -277,7 +281,8 @@ impl<'a> Deploy<'a> {
         for _ in 0..ROUNDS {
             let built_from = Instant::now();
             let found = self.adopt_or_create(provider, tree).await?;
-            if let Found::Created(_) = found {
+            self.began_it = matches!(found, Found::Created(_));
+            if self.began_it {
                 self.timings.uploaded_ms = millis(built_from.elapsed());
             }
             // A tag names a revision and says nothing of its content. What nobody recorded may have been made for another

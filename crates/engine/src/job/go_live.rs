@@ -100,7 +100,8 @@ impl Deploy<'_> {
         self.probe(provider, deployment).await?;
         let built = self.watched_from.take().map(|from| from.elapsed());
         self.timings.built_ms = built.map_or(0, millis);
-        if let Some(took) = built {
+        let whole = built.filter(|_| self.began_it);
+        if let Some(took) = whole {
             self.job.engine.pace().built(provider.name(), took);
         }
         let engine = &self.job.engine;
@@ -145,7 +146,7 @@ impl Deploy<'_> {
             outcome,
             expires_at: Some(expires_at),
             kept,
-            built_ms: built.map(millis),
+            built_ms: whole.map(millis),
             cancelled: None,
         }))
     }

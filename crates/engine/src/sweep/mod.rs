@@ -130,7 +130,9 @@ impl Sweeper {
         }
         if !store.remembers().await? {
             let contexts = rebuild::run(&self.engine).await?;
-            info!("the store knows again what the providers have: {contexts} contexts");
+            if contexts > 0 {
+                info!("the store knows again what the providers have: {contexts} contexts");
+            }
         }
         if !is_due {
             return Ok(false);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use foreshow_bundle::{Collected, IgnoreReason};
-use foreshow_contract::{Failed, Ready, ResultBody, ResultEvent, Timestamp};
+use foreshow_contract::{Failed, OrdinalKind, Ready, ResultBody, ResultEvent, Timestamp};
 
 use crate::args::Global;
 use crate::failure::{Exit, Failure};
@@ -24,6 +24,13 @@ pub(super) fn report(
         ResultBody::Ready(ready) if !global.quiet => ready_lines(ready, collected),
         ResultBody::Ready(_) => Vec::new(),
         ResultBody::Failed(failed) => failed_lines(failed),
+        ResultBody::Superseded(superseded) if superseded.winner.kind == OrdinalKind::End => vec![
+            format!(
+                "error: {} was ended (revision {}) before revision {} could be shown",
+                superseded.key, superseded.winner.revision, superseded.revision
+            ),
+            "  help: publish again to open it anew".to_owned(),
+        ],
         ResultBody::Superseded(superseded) => vec![
             format!(
                 "error: revision {} of {} was superseded by revision {}",
