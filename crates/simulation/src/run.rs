@@ -289,6 +289,12 @@ impl Simulation {
             }
         }
         self.outwait_places().await;
+        // A worker's own sweeper may be between deleting what it condemned and saying so.
+        within(REST_WITHIN, || {
+            let records = store.memory.records();
+            records.values().all(|record| record.condemned.is_empty())
+        })
+        .await;
         let rest = self.rest();
         at_rest(&mut world.tower(), &rest);
     }

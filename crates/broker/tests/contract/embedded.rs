@@ -225,7 +225,16 @@ async fn everything_goes_on_when_a_full_disk_has_space_again() {
     );
     limit(1 << 30).await.unwrap();
     broker.publish_event(large.clone()).await.unwrap();
-    let delivery = next(&mut deliveries).await;
+    // A look into the queue that shared its commit with what did not fit was undone along with it; the port says to call
+    // again.
+    let delivery = soon(async {
+        loop {
+            if let Ok(delivery) = deliveries.next().await {
+                break delivery;
+            }
+        }
+    })
+    .await;
     assert_eq!(delivery.message, large);
     broker.ack(&delivery.receipt).await.unwrap();
 }

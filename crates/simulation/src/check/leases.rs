@@ -89,6 +89,15 @@ impl Watchtower {
         now: Timestamp,
         world: &World,
     ) {
+        // A claim that sees a lease run out takes it away, for good: the store's clock may be set back afterwards.
+        if matches!(claimed, Claimed::Conflict | Claimed::Stale { .. })
+            && self
+                .shadows
+                .get(&claim.key)
+                .is_some_and(|shadow| shadow.until <= now)
+        {
+            self.shadows.remove(&claim.key);
+        }
         match claimed {
             Claimed::Conflict => return,
             Claimed::Finished(_) | Claimed::Stale { .. } => {
