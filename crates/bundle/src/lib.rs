@@ -29,6 +29,7 @@ mod pack;
 mod path;
 mod rules;
 mod sieve;
+mod size;
 mod store;
 mod tree;
 

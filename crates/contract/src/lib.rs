@@ -49,10 +49,11 @@ pub use opaque::{DeploymentId, FailureCode, ProviderName};
 pub use ordinal::{EventKind, Ordinal, OrdinalKind};
 pub use rejection::{RejectedEvent, Rejection, RejectionCode};
 pub use result::{
-    Amount, AttemptReport, Building, BuildingState, EstimatedCost, Failed, FailureReport,
-    OutcomeKind, OutcomeMark, RESULT_SOURCE, Ready, Rejected, RemovalReason, Removed, ResultBody,
-    ResultDecodeError, ResultEvent, Superseded, Timings, Winner, event_routing_key, rejected_id,
-    result_id, routing_key,
+    Amount, AttemptReport, Building, BuildingState, CouldIgnore, DomainReport, DomainWord,
+    EstimatedCost, Failed, FailureReport, IgnoredFile, OutcomeKind, OutcomeMark, RESULT_SOURCE,
+    Ready, Rejected, RemovalReason, Removed, ResultBody, ResultDecodeError, ResultEvent,
+    SizeReport, SizedFile, Superseded, Timings, Winner, event_routing_key, rejected_id, result_id,
+    routing_key,
 };
 pub use revision::{Revision, RevisionError};
 pub use settings::{App, Framework, Retention, Routing, Secret, Strategy};

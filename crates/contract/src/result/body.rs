@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BuildingState, EstimatedCost, FailureReport, OutcomeKind, OutcomeMark, RemovalReason, Timings,
-    Winner,
+    BuildingState, DomainReport, EstimatedCost, FailureReport, OutcomeKind, OutcomeMark,
+    RemovalReason, SizeReport, Timings, Winner,
 };
 use crate::{
     ContextId, ContextKey, DeploymentId, ProviderName, Rejection, RejectionCode, Revision,
@@ -126,6 +126,12 @@ pub struct Ready {
     pub attempts: u32,
     /// What it is thought to cost; null where that is not known.
     pub estimated_cost: Option<EstimatedCost>,
+    /// The domains that the update asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<DomainReport>,
+    /// Where its bytes are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<SizeReport>,
 }
 
 /// The preview could not be made. What was live before still is.

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use foreshow_contract::{
     Amount, App, AttemptReport, Building, BuildingState, BundleRef, Content, ContextEnded,
-    ContextEvent, ContextKey, ContextTouched, ContextUpdated, Envelope, EstimatedCost, Failed,
-    FailureCode, FailureReport, Framework, InlineFile, OrdinalKind, ProviderName, Ready, Rejected,
-    RejectionCode, RemovalReason, Removed, ResultBody, Retention, Revision, Routing, Secret,
-    Sha256, Superseded, Timestamp, Timings, Winner,
+    ContextEvent, ContextKey, ContextTouched, ContextUpdated, CouldIgnore, DomainReport,
+    DomainWord, Envelope, EstimatedCost, Failed, FailureCode, FailureReport, Framework,
+    IgnoredFile, InlineFile, OrdinalKind, ProviderName, Ready, Rejected, RejectionCode,
+    RemovalReason, Removed, ResultBody, Retention, Revision, Routing, Secret, Sha256, SizeReport,
+    SizedFile, Superseded, Timestamp, Timings, Winner,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -176,6 +177,52 @@ fn failure() -> impl Strategy<Value = FailureReport> {
         )
 }
 
+fn domain() -> impl Strategy<Value = DomainReport> {
+    let state = select(&[
+        DomainWord::Bound,
+        DomainWord::Unverified,
+        DomainWord::Refused,
+    ]);
+    (
+        ".{1,20}",
+        state,
+        vec(".{1,20}", 0..3),
+        option::of(".{1,20}"),
+    )
+        .prop_map(|(domain, state, records, message)| DomainReport {
+            domain,
+            state,
+            records,
+            message,
+        })
+}
+
+fn size() -> impl Strategy<Value = SizeReport> {
+    let sized = (".{1,20}", any::<u64>()).prop_map(|(path, bytes)| SizedFile { path, bytes });
+    let ignored = (".{1,20}", ".{1,20}").prop_map(|(path, reason)| IgnoredFile { path, reason });
+    let could = (".{1,9}", any::<[u64; 2]>()).prop_map(|(pattern, [files, bytes])| CouldIgnore {
+        pattern,
+        files,
+        bytes,
+    });
+    (
+        any::<[u64; 3]>(),
+        vec(sized, 0..3),
+        vec(ignored, 0..3),
+        vec(could, 0..3),
+    )
+        .prop_map(
+            |([files, bytes, ignored], largest, ignored_first, could_ignore)| SizeReport {
+                files,
+                bytes,
+                largest,
+                ignored,
+                ignored_first,
+                could_ignore,
+            },
+        )
+}
+
 fn ready() -> impl Strategy<Value = Ready> {
     let place = (".{1,20}", ".{1,20}", "[a-z]{1,8}", ".{1,12}");
     let cost = option::of(("[A-Z]{3}", 0..=Amount::MAX.as_millionths()));
@@ -186,11 +233,13 @@ fn ready() -> impl Strategy<Value = Ready> {
         any::<[u64; 2]>(),
         any::<u32>(),
         cost,
+        vec(domain(), 0..3),
+        option::of(size()),
     );
     (key(), revision(), place, counts).prop_map(
         |(key, revision, (url, alias_url, provider, deployment), counts)| {
-            let (unchanged, expires_at, timings, [bytes_uploaded, bytes_reused], attempts, cost) =
-                counts;
+            let (unchanged, expires_at, timings, bytes, attempts, cost, domains, size) = counts;
+            let [bytes_uploaded, bytes_reused] = bytes;
             let [queued_ms, prepared_ms, uploaded_ms, built_ms, total_ms] = timings;
             Ready {
                 key,
@@ -215,6 +264,8 @@ fn ready() -> impl Strategy<Value = Ready> {
                     currency,
                     amount: Amount::from_millionths(millionths),
                 }),
+                domains,
+                size,
             }
         },
     )
