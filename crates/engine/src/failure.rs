@@ -21,6 +21,12 @@ pub enum Failure {
     },
     /// The provider is not well: another may take the job within the same attempt.
     ProviderDown,
+    /// The whole fleet leaves the provider alone. Another may take the job within the same attempt; where none can, it waits, which
+    /// uses up no attempt.
+    ProviderClosed {
+        /// When it may be tried again.
+        until: Timestamp,
+    },
 }
 
 /// Stable codes of failures, as they appear in `preview.failed` and among the dead letters.
@@ -43,6 +49,14 @@ pub mod code {
     pub const BUNDLE_MISSING: &str = "bundle_missing";
     /// The provider could not be used, attempt after attempt.
     pub const PROVIDER_UNAVAILABLE: &str = "provider_unavailable";
+    /// The provider refused the installation's credentials, or they lack a right: an operator has to mend it.
+    pub const PROVIDER_UNAUTHORIZED: &str = "provider_unauthorized";
+    /// The provider wants the installation's account to be paid for, or to be on another plan.
+    pub const PROVIDER_PAYMENT_REQUIRED: &str = "provider_payment_required";
+    /// The provider refused what was asked of it; its message, where it is about the app, comes with it.
+    pub const PROVIDER_REFUSED: &str = "provider_refused";
+    /// The files are larger, or more, than the provider takes.
+    pub const TOO_LARGE_FOR_PROVIDER: &str = "too_large_for_provider";
     /// Trying again did not help.
     pub const ATTEMPTS_EXHAUSTED: &str = "attempts_exhausted";
     /// The event waited longer than events may.
@@ -57,7 +71,7 @@ impl Failure {
         match self {
             Self::Permanent(code) => code,
             Self::Retryable { .. } | Self::RateLimited { .. } => code::ATTEMPTS_EXHAUSTED,
-            Self::ProviderDown => code::PROVIDER_UNAVAILABLE,
+            Self::ProviderDown | Self::ProviderClosed { .. } => code::PROVIDER_UNAVAILABLE,
         }
     }
 }

@@ -33,6 +33,8 @@ struct View {
     stop_at: Instant,
     desired: Ordinal,
     floor: Option<Revision>,
+    /// Looks at the build that were called for.
+    nudges: u64,
     lost: bool,
 }
 
@@ -62,6 +64,7 @@ impl Keeper {
             stop_at,
             desired,
             floor,
+            nudges: 0,
             lost: false,
         });
         let renewing = renew(store, notices, lease.id().clone(), sender, options.clone());
@@ -134,6 +137,15 @@ impl Keeper {
         }
     }
 
+    /// Returns when something has called for a look at the build, other than news. Cancel-safe.
+    pub async fn nudged(&self) {
+        let mut view = self.view.clone();
+        let nudges = view.borrow().nudges;
+        if view.wait_for(|view| view.nudges != nudges).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Stops renewing and hands the lease's name out for the last steps: settling or releasing.
     pub fn finish(self) -> LeaseId {
         self.lease.id().clone()
@@ -157,14 +169,14 @@ async fn renew(
         view.borrow().stop_at + options.margin() - options.ttl() + options.renew_every();
     let mut news_at = Instant::now();
     loop {
-        tokio::select! {
+        let is_noticed = tokio::select! {
             biased;
-            () = sleep_until(next_at) => {}
+            () = sleep_until(next_at) => false,
             () = async {
                 sleep_until(news_at).await;
                 notices.changed().await;
-            } => {}
-        }
+            } => true,
+        };
         news_at = Instant::now() + NEWS_APART;
         let stop_at = view.borrow().stop_at;
         let asked_at = Instant::now();
@@ -176,6 +188,10 @@ async fn renew(
             Ok(Ok(Renewal::Renewed { desired, floor })) => {
                 view.send_modify(|view| {
                     view.stop_at = asked_at + options.ttl() - options.margin();
+                    // A notice without news: somebody wants the build to be looked at.
+                    if is_noticed && (view.desired, view.floor) == (desired, floor) {
+                        view.nudges += 1;
+                    }
                     view.desired = desired;
                     view.floor = floor;
                 });

@@ -13,10 +13,14 @@
 //! | [`worker`] | many jobs at once, and how they stop |
 //! | [`tasks`] | where a worker's tasks run |
 //! | [`vitals`], [`observe`] | whether a worker gets on, and what it counts |
+//! | [`routing`] | which provider a revision goes to |
+//! | [`gate`] | which provider's account may be called now |
 //! | [`retry`], [`failure`] | what may go wrong, and what follows |
 //! | [`outcome`] | how an event ended, and the results that say so |
 
 pub mod failure;
+pub mod gate;
+mod gates;
 pub mod job;
 pub mod lease;
 mod locals;
@@ -28,6 +32,7 @@ pub mod outcome;
 pub mod ports;
 pub mod record;
 pub mod retry;
+pub mod routing;
 pub mod sweep;
 pub mod tasks;
 #[cfg(any(test, feature = "testing"))]
@@ -36,6 +41,9 @@ pub mod vitals;
 pub mod worker;
 
 pub use failure::{Failure, code};
+pub use gate::{
+    AccountId, Closed, Gate, GateAnswer, GateEntry, GateId, GateReport, Lane, RateLimit,
+};
 pub use options::{
     BuildOptions, CancelOptions, EngineOptions, LeaseOptions, OptionsError, ProbeOptions,
     RetentionOptions, SweepOptions, TenantLimits, WaitOptions, WorkerOptions,
@@ -44,9 +52,10 @@ pub use outcome::{Outcome, ReadyOutcome};
 pub use ports::{
     Address, Admission, AdmitRequest, Broker, BrokerError, BuildState, BundleFile, BundleVault,
     Bundles, BundlesError, Capabilities, Claim, Claimed, Clock, ContextSummary, CreateRequest,
-    Created, DeadLetterReason, Delay, Deliveries, Delivery, Deployment, Happening, HistoryEntry,
-    Inventory, Message, Probe, Provider, ProviderError, Queue, QuotaMember, QuotaSet, Receipt,
-    Renewal, ResultFilter, Results, Settlement, Settling, Store, StoreError, Watch,
+    Created, DeadLetterReason, Delay, Deliveries, Delivery, Deployment, DomainState, Happening,
+    HistoryEntry, Inventory, Message, Probe, ProbeQuestion, Provider, ProviderCheck, ProviderError,
+    Queue, QuotaMember, QuotaSet, Receipt, Renewal, ResultFilter, Results, Settlement, Settling,
+    Store, StoreError, Watch,
 };
 pub use record::{
     Cancels, ClaimAnswer, ContextRecord, ContextStatus, GiveBack, GoLive, HeldLease, Lease,
@@ -54,6 +63,7 @@ pub use record::{
     Waits,
 };
 pub use retry::{Backoff, RetryOptions};
+pub use routing::{HealthOptions, Price, RoutingOptions};
 pub use tasks::Tasks;
 pub use vitals::Vitals;
 pub use worker::{Drained, Engine, EngineParts, ShuttingDown, Worker};

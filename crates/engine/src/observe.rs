@@ -9,7 +9,7 @@ use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-use crate::{Claimed, Failure, Outcome, Queue, sweep::Swept};
+use crate::{Claimed, Closed, Failure, Outcome, Queue, sweep::Swept};
 
 const DELIVERIES: &str = "foreshow_deliveries_total";
 const RUNNING: &str = "foreshow_jobs_running";
@@ -21,6 +21,7 @@ const READY: &str = "foreshow_ready_seconds";
 const LEASES_LOST: &str = "foreshow_leases_lost_total";
 const CANCELLED: &str = "foreshow_builds_cancelled_total";
 const SWEPT: &str = "foreshow_swept_total";
+const GATES_CLOSED: &str = "foreshow_provider_closed_total";
 const WAITING: &str = "foreshow_backend_waits_total";
 
 /// Tells the recorder what each name means.
@@ -64,9 +65,17 @@ pub fn describe() {
         "What sweeps put right, by kind: deployments deleted, contexts found, aliases moved, records mended."
     );
     describe_counter!(
+        GATES_CLOSED,
+        "How often this worker found that a provider is to be left alone, by reason: limited, down."
+    );
+    describe_counter!(
         WAITING,
         "Calls of broker or store that failed and were tried again."
     );
+}
+
+pub(crate) fn gate_closed(why: Closed) {
+    counter!(GATES_CLOSED, "reason" => why.word()).increment(1);
 }
 
 pub(crate) fn delivery_taken(queue: Queue) {

@@ -8,7 +8,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::retry::{Backoff, RetryOptions};
+use crate::{
+    retry::{Backoff, RetryOptions},
+    routing::RoutingOptions,
+};
 
 /// No wait may be configured longer: a larger number is a mistake, and would overflow the clock.
 const LONGEST_SECONDS: u64 = 30 * 86_400;
@@ -52,6 +55,8 @@ pub struct EngineOptions {
     pub retention: RetentionOptions,
     /// Comparing what providers have with what the store knows.
     pub sweep: SweepOptions,
+    /// Choosing among providers.
+    pub routing: RoutingOptions,
     /// Limits of each tenant.
     pub limits: TenantLimits,
     /// Limits of each context's files.
@@ -313,6 +318,7 @@ impl EngineOptions {
                 "must be above 0 and no more than build.poll_max_ms",
             ));
         }
+        self.routing.check()?;
         if self.sweep.every_seconds == 0 {
             return Err(OptionsError::new("sweep.every_seconds", "must be above 0"));
         }

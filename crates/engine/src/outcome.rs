@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use foreshow_contract::{
-    AttemptReport, ContextKey, DeploymentId, Envelope, FailureReport, IncomingEvent, Ordinal,
-    OutcomeKind, ProviderName, Revision, Timestamp, Timings,
+    AttemptReport, ContextKey, DeploymentId, DomainReport, Envelope, EstimatedCost, FailureReport,
+    IncomingEvent, Ordinal, OutcomeKind, ProviderName, Revision, SizeReport, Timestamp, Timings,
 };
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,15 @@ pub struct ReadyOutcome {
     pub bytes_reused: u64,
     /// Attempts used, this one included.
     pub attempts: u32,
+    /// What it is thought to cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<EstimatedCost>,
+    /// The domains that were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<DomainReport>,
+    /// Where its bytes are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<SizeReport>,
     /// Announced revisions whose deployment made room: each gets a `removed` notice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<Revision>,

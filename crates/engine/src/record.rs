@@ -305,6 +305,30 @@ impl ContextStatus {
 }
 
 impl ContextRecord {
+    /// A context of which nothing is known but what it should show.
+    fn new(alias: HostLabel, desired: Ordinal, now: Timestamp) -> Self {
+        Self {
+            alias,
+            desired,
+            desired_digest: String::new(),
+            desired_at: now,
+            fence: 0,
+            floor: None,
+            lease: None,
+            building: None,
+            live: None,
+            condemned: Vec::new(),
+            expires_at: None,
+            ttl_seconds: None,
+            unproven: false,
+            stale_since: None,
+            cancels: None,
+            build_ms: None,
+            waits: None,
+            adopted: BTreeMap::new(),
+        }
+    }
+
     /// Whether the floor has reached this revision.
     pub fn is_ended(&self, revision: Revision) -> bool {
         self.floor.is_some_and(|floor| revision <= floor)

@@ -108,13 +108,13 @@ pub fn next(
     };
     let again = match failure {
         Failure::Permanent(code) => return Next::GiveUp { code },
-        Failure::RateLimited { until } if !too_old => {
+        Failure::RateLimited { until } | Failure::ProviderClosed { until } if !too_old => {
             // Not all at once when the wait is over, and never without any wait: it uses up no attempt.
             let min = Duration::from_millis(options.min_ms);
             let after = until.saturating_since(now).max(min / 2) + min.mul_f64(rng.f64() / 2.0);
             return Next::Again { after, attempt };
         }
-        Failure::RateLimited { .. } => {
+        Failure::RateLimited { .. } | Failure::ProviderClosed { .. } => {
             return Next::GiveUp {
                 code: code::TOO_OLD,
             };

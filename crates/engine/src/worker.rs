@@ -27,8 +27,15 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
     Broker, Bundles, Clock, Deliveries, Delivery, EngineOptions, OptionsError, Provider, Queue,
-    Store, Tasks, job::Job, job::pace::Pace, locals::Locals, observe, record::Owner,
-    sweep::Sweeper, vitals::Vitals,
+    Store, Tasks,
+    gates::{Gates, Guarded},
+    job::Job,
+    job::pace::Pace,
+    locals::Locals,
+    observe,
+    record::Owner,
+    sweep::Sweeper,
+    vitals::Vitals,
 };
 
 /// The worker stops: what it holds goes back to the broker.
@@ -75,14 +82,24 @@ struct Inner {
     vitals: Vitals,
     locals: Locals,
     pace: Pace,
+    gates: Arc<Gates>,
 }
 
 impl Engine {
     /// # Errors
     /// Where the options cannot be worked with.
-    pub fn new(parts: EngineParts) -> Result<Self, OptionsError> {
+    pub fn new(mut parts: EngineParts) -> Result<Self, OptionsError> {
         parts.options.check()?;
         let rng = Mutex::new(fastrand::Rng::with_seed(parts.seed));
+        let gates = Arc::new(Gates::new(
+            Arc::clone(&parts.store),
+            Arc::clone(&parts.clock),
+            parts.options.routing.health.clone(),
+            parts.seed,
+        ));
+        for provider in &mut parts.providers {
+            *provider = Guarded::guard(Arc::clone(provider), &gates);
+        }
         Ok(Self(Arc::new(Inner {
             parts,
             rng,
@@ -90,6 +107,7 @@ impl Engine {
             vitals: Vitals::new(),
             locals: Locals::default(),
             pace: Pace::default(),
+            gates,
         })))
     }
 
@@ -124,6 +142,18 @@ impl Engine {
     /// How long builds take.
     pub(crate) fn pace(&self) -> &Pace {
         &self.0.pace
+    }
+
+    /// Which providers are left alone.
+    pub(crate) fn gates(&self) -> &Gates {
+        &self.0.gates
+    }
+
+    /// Reads the gates, where any provider has one.
+    pub(crate) async fn look_at_gates(&self) {
+        if self.providers().iter().any(|one| one.account().is_some()) {
+            self.gates().refresh().await;
+        }
     }
 
     pub(crate) fn bundles(&self) -> &dyn Bundles {

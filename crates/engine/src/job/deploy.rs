@@ -11,6 +11,7 @@ use super::{
     Job,
     pace::{Obsolete, Patience},
     progress::Progress,
+    route::softest,
     stop::{Stop, Trouble},
 };
 use crate::{
@@ -28,6 +29,9 @@ const ROUNDS: usize = 5;
 /// How many questions about a build may fail one after another.
 const FAILED_QUESTIONS: u32 = 5;
 
+/// Between two questions about a build, however much news there is.
+const NUDGED: Duration = Duration::from_secs(1);
+
 /// One update under its lease.
 pub(super) struct Deploy<'a> {
     pub(super) job: &'a Job,
@@ -38,6 +42,8 @@ pub(super) struct Deploy<'a> {
     pub(super) progress: Progress,
     patience: Patience,
     pub(super) started_at: Instant,
+    /// When the create was sent, or what was found adopted.
+    pub(super) built_from: Instant,
     /// When the build began to be watched; `None` where nothing had to be built.
     pub(super) watched_from: Option<Instant>,
     /// Whether this run began the build: of one that was adopted it saw the end alone, which says nothing of how long
@@ -77,6 +83,7 @@ impl<'a> Deploy<'a> {
             ),
             patience: Patience::new(job.engine.options().cancel.clone(), record, started_at),
             started_at,
+            built_from: started_at,
             watched_from: None,
             began_it: false,
             timings: Timings {
@@ -100,26 +107,28 @@ impl<'a> Deploy<'a> {
         if let Some(settlement) = self.keep_unchanged(&tree, &settings).await? {
             return Ok(settlement);
         }
-        let mut candidates = self.candidates()?;
+        let mut candidates = self.candidates(&tree).await?;
         let begun = self.begun(&candidates).await;
         if let Some(begun) = begun {
             candidates[..=begun].rotate_right(1);
         }
-        let mut last = None;
+        let mut troubles = Vec::new();
         for (place, provider) in candidates.iter().enumerate() {
-            let mut deployed = self.deploy_on(&**provider, &tree, &settings).await;
+            let deployed = self.deploy_on(&**provider, &tree, &settings).await;
             if begun.is_some() && place == 0 {
-                deployed = deployed.map_err(Stop::kept_here);
+                return deployed.map_err(Stop::kept_here);
             }
             match deployed {
-                Err(Stop::Failed(trouble)) if trouble.failure == Failure::ProviderDown => {
+                Err(Stop::Failed(trouble)) if self.is_passed_on(&trouble) => {
                     warn!(context.id = %self.subject.key, provider = %provider.name(), "passed on: {}", trouble.message);
-                    last = Some(trouble);
+                    troubles.push(*trouble);
                 }
                 other => return other,
             }
         }
-        Err(Stop::Failed(last.expect("there is at least one candidate")))
+        Err(Stop::failed(
+            softest(troubles).expect("there is at least one candidate"),
+        ))
     }
 
     async fn admit(&self) -> Result<(), Stop> {
@@ -139,10 +148,12 @@ impl<'a> Deploy<'a> {
                 .saturating_add(self.ttl()),
             build_until,
         };
-        match engine
-            .insist(&self.job.shutdown, || engine.store().admit(&request))
-            .await?
-        {
+        // Both at once: routing looks at the gates soon.
+        let (admission, ()) = tokio::join!(
+            engine.insist(&self.job.shutdown, || engine.store().admit(&request)),
+            engine.look_at_gates()
+        );
+        match admission? {
             Admission::Admitted => Ok(()),
             Admission::Full {
                 set: QuotaSet::ConcurrentBuilds,
@@ -217,59 +228,6 @@ impl<'a> Deploy<'a> {
         Ok((tree, bundle))
     }
 
-    /// The providers that may host this app, in the order in which they are tried.
-    fn candidates(&self) -> Result<Vec<Arc<dyn Provider>>, Stop> {
-        let wanted = &self.update.routing.providers;
-        let mut candidates: Vec<_> = self
-            .job
-            .engine
-            .providers()
-            .iter()
-            .filter(|provider| wanted.is_empty() || wanted.contains(provider.name()))
-            .filter(|provider| {
-                provider
-                    .capabilities()
-                    .frameworks
-                    .contains(&self.update.app.framework)
-            })
-            .cloned()
-            .collect();
-        if candidates.is_empty() {
-            let configured: Vec<_> = self
-                .job
-                .engine
-                .providers()
-                .iter()
-                .map(|provider| provider.name().as_str())
-                .collect();
-            let message = format!(
-                "no provider can host a {} app{}; configured: {}",
-                self.update.app.framework.word(),
-                if wanted.is_empty() {
-                    String::new()
-                } else {
-                    let wanted: Vec<_> = wanted.iter().map(ProviderName::as_str).collect();
-                    format!(" among those the event allows ({})", wanted.join(", "))
-                },
-                configured.join(", ")
-            );
-            return Err(Stop::failed(Trouble::new(
-                Failure::Permanent(code::NO_SUITABLE_PROVIDER),
-                message,
-            )));
-        }
-        let rank = |name: &ProviderName| wanted.iter().position(|wanted| wanted == name);
-        // Where an earlier holder worked, that provider is asked first: adopt before create.
-        let started = self
-            .record
-            .building
-            .as_ref()
-            .map(|building| &building.provider);
-        candidates
-            .sort_by_key(|provider| (started != Some(provider.name()), rank(provider.name())));
-        Ok(candidates)
-    }
-
     /// Adopts or creates, records, watches and goes live on one provider.
     async fn deploy_on(
         &mut self,
@@ -296,7 +254,7 @@ impl<'a> Deploy<'a> {
                     .as_ref()
                     .is_some_and(|recorded| recorded.deployment == deployment.id),
             };
-            let (Found::Adopted(deployment) | Found::Created(deployment)) = found;
+            let (Found::Adopted(mut deployment) | Found::Created(mut deployment)) = found;
             let recorded = RecordedDeployment {
                 provider: provider.name().clone(),
                 deployment: deployment.id.clone(),
@@ -315,7 +273,11 @@ impl<'a> Deploy<'a> {
                 Recording::Lost => return Err(Stop::LeaseLost),
             }
             self.watched_from = Some(Instant::now());
+            self.built_from = built_from;
             if !self.watch(provider, &deployment).await? {
+                continue;
+            }
+            if !self.locate(provider, &mut deployment).await? {
                 continue;
             }
             let live = Live {
@@ -330,7 +292,9 @@ impl<'a> Deploy<'a> {
                 },
                 settings: settings.to_owned(),
             };
-            if let Some(settlement) = self.go_live(provider, &deployment, live).await? {
+            // What is not ours may have been made of other files.
+            let tree = is_ours.then_some(tree);
+            if let Some(settlement) = self.go_live(provider, &deployment, live, tree).await? {
                 return Ok(settlement);
             }
         }
@@ -448,6 +412,10 @@ impl<'a> Deploy<'a> {
         let began_at = Instant::now();
         let mut told = None;
         let mut cancel_is_asked = false;
+        let mut looked_at = began_at;
+        if let Some(rhythm) = provider.look_every(Duration::ZERO) {
+            interval = rhythm;
+        }
         let mut next_look = began_at + interval;
         self.progress.at(
             BuildingState::Building,
@@ -534,6 +502,7 @@ impl<'a> Deploy<'a> {
                 biased;
                 () = self.job.must_let_go() => return Err(Stop::HandOver),
                 () = self.keeper.news() => {}
+                () = self.keeper.nudged() => next_look = next_look.min(looked_at + NUDGED),
                 () = sleep(look_at) => {}
             }
             // A storm of news is not to become a storm of questions.
@@ -542,7 +511,11 @@ impl<'a> Deploy<'a> {
                 continue;
             }
             interval = interval.mul_f64(1.5).min(poll_max);
-            next_look = Instant::now() + interval;
+            if let Some(rhythm) = provider.look_every(began_at.elapsed()) {
+                interval = rhythm;
+            }
+            looked_at = Instant::now();
+            next_look = looked_at + interval;
             state = match provider.status(&deployment.id).await {
                 Ok(state) => {
                     failed_questions = 0;

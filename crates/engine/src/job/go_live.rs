@@ -10,11 +10,10 @@
 //! - The probe comes first of all, so a revision that never answered is never recorded as live. It only reads, so its
 //!   place does not touch the protocol.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use foreshow_bundle::Tree;
 use foreshow_contract::{BuildingState, DeploymentId, Timings};
-use tokio::time::{Instant, sleep};
 use tracing::{debug, warn};
 
 use super::{
@@ -22,15 +21,12 @@ use super::{
     stop::{Stop, Trouble},
 };
 use crate::{
-    BuildState, Deployment, Failure, Live, Outcome, Probe, Provider, ReadyOutcome, Settlement,
-    code, mutants::mutant, record::Recording,
+    BuildState, Deployment, Failure, Live, Outcome, Provider, ProviderError, ReadyOutcome,
+    Settlement, code, mutants::mutant, record::Recording,
 };
 
 /// How often an alias is moved again when it shows another deployment.
 const ALIAS_MOVES: usize = 5;
-/// The first and the largest interval between two probes.
-const PROBE_EVERY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-
 impl Deploy<'_> {
     /// The live deployment goes on serving where this revision has the same files and settings.
     pub(super) async fn keep_unchanged(
@@ -73,7 +69,10 @@ impl Deploy<'_> {
             address: deployment.address.clone(),
             ..live.clone()
         };
-        match self.go_live(&*provider, &deployment, live).await {
+        match self
+            .go_live(&*provider, &deployment, live, Some(tree))
+            .await
+        {
             // What was live answers no more: this revision is deployed anew.
             Err(Stop::Failed(trouble))
                 if trouble.failure == Failure::Permanent(code::NOT_REACHABLE) =>
@@ -91,18 +90,20 @@ impl Deploy<'_> {
         provider: &dyn Provider,
         deployment: &Deployment,
         live: Live,
+        tree: Option<&Arc<Tree>>,
     ) -> Result<Option<Settlement>, Stop> {
         self.progress.at(
             BuildingState::Probing,
             provider.name(),
             Some(&deployment.id),
         );
-        self.probe(provider, deployment).await?;
+        self.probe(provider, deployment, tree).await?;
         let built = self.watched_from.take().map(|from| from.elapsed());
         self.timings.built_ms = built.map_or(0, millis);
         let whole = built.filter(|_| self.began_it);
         if let Some(took) = whole {
-            self.job.engine.pace().built(provider.name(), took);
+            let pace = self.job.engine.pace();
+            pace.built(provider.name(), took, self.built_from.elapsed());
         }
         let engine = &self.job.engine;
         let ttl = engine.options().lease.ttl();
@@ -125,13 +126,16 @@ impl Deploy<'_> {
         let Some(kept) = shown else {
             return Ok(None);
         };
+        self.leave_others(provider).await;
+        let domains = self.move_domains(provider, deployment).await;
+        // An earlier run of this very revision may have gone live, and been cut off then.
+        let unchanged = deployment.revision != self.update.revision;
         let outcome = Outcome::Ready(Box::new(ReadyOutcome {
             provider: provider.name().clone(),
             deployment: deployment.id.clone(),
             address: deployment.address.clone(),
             alias_address: provider.alias_address(&self.record.alias),
-            // An earlier run of this very revision may have gone live, and been cut off then.
-            unchanged: deployment.revision != self.update.revision,
+            unchanged,
             expires_at,
             timings: Timings {
                 total_ms: self.timings.queued_ms + millis(self.started_at.elapsed()),
@@ -140,6 +144,14 @@ impl Deploy<'_> {
             bytes_uploaded: self.uploaded.0,
             bytes_reused: self.uploaded.1,
             attempts: self.attempts(),
+            cost: if unchanged {
+                None
+            } else {
+                let bytes = tree.map_or(0, |tree| tree.total_bytes());
+                self.cost(provider.name(), bytes, || whole)
+            },
+            domains,
+            size: tree.map(|tree| tree.size_report()),
             replaced: Vec::new(),
         }));
         Ok(Some(Settlement {
@@ -149,41 +161,6 @@ impl Deploy<'_> {
             built_ms: whole.map(millis),
             cancelled: None,
         }))
-    }
-
-    /// Asks the deployment's own URL until this revision answers well.
-    async fn probe(&self, provider: &dyn Provider, deployment: &Deployment) -> Result<(), Stop> {
-        let options = &self.job.engine.options().probe;
-        let give_up_at = Instant::now() + Duration::from_secs(options.timeout_seconds);
-        let (mut interval, longest) = PROBE_EVERY;
-        loop {
-            let seen = match provider.probe(deployment, &options.path).await {
-                Ok(Probe::Revision { status }) if (200..400).contains(&status) => return Ok(()),
-                Ok(Probe::Revision { status }) => {
-                    format!("it answered {} with status {status}", options.path)
-                }
-                Ok(Probe::NotYet { seen }) => seen,
-                Err(error) => error.to_string(),
-            };
-            if Instant::now() >= give_up_at {
-                let message = format!(
-                    "{} did not answer with this revision within {} s: {seen}",
-                    provider.url(&deployment.address),
-                    options.timeout_seconds
-                );
-                return Err(Stop::failed(
-                    Trouble::new(Failure::Permanent(code::NOT_REACHABLE), message)
-                        .at(provider.name()),
-                ));
-            }
-            debug!(deployment.id = %deployment.id, "not reachable yet: {seen}");
-            tokio::select! {
-                biased;
-                () = self.job.must_let_go() => return Err(Stop::HandOver),
-                () = sleep(interval) => {}
-            }
-            interval = (interval * 2).min(longest);
-        }
     }
 
     /// Moves the alias, makes room, and reads the alias back: the deployments that are left. `None` where this one is gone.
@@ -240,5 +217,30 @@ impl Deploy<'_> {
             }
         }
         Ok(kept)
+    }
+
+    /// Removes what an earlier revision left at another provider. The sweeper does it where that can't be done now.
+    async fn leave_others(&self, provider: &dyn Provider) {
+        let before = self.record.live.as_ref().map(|live| &live.provider);
+        let Some(other) = before
+            .filter(|before| *before != provider.name())
+            .and_then(|before| self.job.engine.provider(before))
+        else {
+            return;
+        };
+        let removed = async {
+            for older in other.list(&self.subject.key).await? {
+                if older.revision < self.update.revision && older.state != BuildState::Gone {
+                    other.delete(&older.id).await?;
+                }
+            }
+            Ok::<_, ProviderError>(())
+        };
+        if let Err(error) = removed.await {
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "left to the sweeper"
+            );
+        }
     }
 }

@@ -24,7 +24,7 @@ impl Job {
         let listed = listed.map_err(|error| {
             // No attempt is used up: the user's event is not to fail for what the store forgot.
             let until = match error.failure {
-                Failure::RateLimited { until } => until,
+                Failure::RateLimited { until } | Failure::ProviderClosed { until } => until,
                 Failure::Retryable { .. } | Failure::ProviderDown | Failure::Permanent(_) => {
                     engine.now().saturating_add(ASK_AGAIN)
                 }

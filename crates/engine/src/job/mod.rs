@@ -16,12 +16,15 @@
 mod cleanup;
 mod conclude;
 mod deploy;
+mod domains;
 mod go_live;
 mod look_up;
 pub(crate) mod pace;
 mod progress;
+mod reach;
 mod reject;
 mod results;
+mod route;
 mod stop;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};

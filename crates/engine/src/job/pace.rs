@@ -25,17 +25,39 @@ use crate::{CancelOptions, ContextRecord, mutants::mutant};
 
 /// How long builds took at each provider, as this process saw it.
 #[derive(Default)]
-pub(crate) struct Pace(Mutex<BTreeMap<ProviderName, Duration>>);
+pub(crate) struct Pace(Mutex<BTreeMap<ProviderName, Taken>>);
+
+/// Means that follow the last few.
+#[derive(Clone, Copy)]
+struct Taken {
+    /// The build alone.
+    build: Duration,
+    /// From the create to the first answer at its URL.
+    whole: Duration,
+}
 
 impl Pace {
-    /// A build took this long.
-    pub(crate) fn built(&self, provider: &ProviderName, took: Duration) {
+    /// A build took this long, and everything from its create this long.
+    pub(crate) fn built(&self, provider: &ProviderName, build: Duration, whole: Duration) {
         let mut paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mean = paces.entry(provider.clone()).or_insert(took);
-        *mean = (*mean * 3 + took) / 4;
+        let mean = paces
+            .entry(provider.clone())
+            .or_insert(Taken { build, whole });
+        mean.build = (mean.build * 3 + build) / 4;
+        mean.whole = (mean.whole * 3 + whole) / 4;
     }
 
-    fn of(&self, provider: &ProviderName) -> Option<Duration> {
+    /// How long a build takes.
+    pub(crate) fn of(&self, provider: &ProviderName) -> Option<Duration> {
+        self.taken(provider).map(|taken| taken.build)
+    }
+
+    /// How long it takes from a create to the first answer.
+    pub(crate) fn ready_after(&self, provider: &ProviderName) -> Option<Duration> {
+        self.taken(provider).map(|taken| taken.whole)
+    }
+
+    fn taken(&self, provider: &ProviderName) -> Option<Taken> {
         let paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         paces.get(provider).copied()
     }
@@ -194,7 +216,7 @@ mod tests {
             new.with_newer(Some((&provider, since)), &pace),
             Obsolete::Cancel
         );
-        pace.built(&provider, secs(2));
+        pace.built(&provider, secs(2), secs(3));
         assert!(matches!(
             new.with_newer(Some((&provider, since)), &pace),
             Obsolete::GoOn(_)

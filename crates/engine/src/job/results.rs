@@ -31,7 +31,9 @@ pub(super) fn of(subject: &Subject, outcome: &Outcome, engine: &Engine) -> Vec<R
                 bytes_uploaded: ready.bytes_uploaded,
                 bytes_reused: ready.bytes_reused,
                 attempts: ready.attempts,
-                estimated_cost: None,
+                estimated_cost: ready.cost.clone(),
+                domains: ready.domains.clone(),
+                size: ready.size.clone(),
             })
         }
         Outcome::Failed { report } => ResultBody::Failed(Failed {

@@ -35,10 +35,15 @@ impl Stop {
 
     /// Keeps the job at its provider: what was started there is to be adopted, not started again elsewhere.
     pub(super) fn kept_here(mut self) -> Self {
-        if let Self::Failed(trouble) = &mut self
-            && trouble.failure == Failure::ProviderDown
-        {
-            trouble.failure = Failure::Retryable { after: None };
+        if let Self::Failed(trouble) = &mut self {
+            match trouble.failure {
+                Failure::ProviderDown => trouble.failure = Failure::Retryable { after: None },
+                Failure::ProviderClosed { until } => {
+                    trouble.failure = Failure::RateLimited { until };
+                }
+                Failure::Permanent(_) | Failure::Retryable { .. } | Failure::RateLimited { .. } => {
+                }
+            }
         }
         self
     }

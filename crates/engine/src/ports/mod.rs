@@ -16,8 +16,8 @@ pub use broker::{
 pub use bundles::{BundleFile, BundleVault, Bundles, BundlesError};
 pub use clock::Clock;
 pub use provider::{
-    Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Inventory, Probe,
-    Provider, ProviderError,
+    Address, BuildState, Capabilities, CreateRequest, Created, Deployment, DomainState, Inventory,
+    Probe, ProbeQuestion, Provider, ProviderCheck, ProviderError,
 };
 pub use store::{
     Admission, AdmitRequest, Claim, Claimed, ContextSummary, Happening, HistoryEntry, Place,

@@ -1,14 +1,14 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use foreshow_bundle::Tree;
 use foreshow_contract::{
-    App, ContextKey, DeploymentId, Framework, HostLabel, ProviderName, Revision, Secret,
+    App, ContextKey, DeploymentId, Framework, HostLabel, ProviderName, Revision, Secret, Sha256,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::Failure;
+use crate::{AccountId, Failure, RateLimit};
 
 /// A hosting provider.
 ///
@@ -24,6 +24,22 @@ pub trait Provider: Send + Sync + 'static {
 
     /// The public URL of an address that this provider gave.
     fn url(&self, address: &Address) -> String;
+
+    /// The account whose limits and health its calls share with every other worker's; `None` where it has neither.
+    fn account(&self) -> Option<&AccountId> {
+        None
+    }
+
+    /// How many creates the account is allowed, where that is known: they are counted by the whole fleet.
+    fn create_limit(&self) -> Option<RateLimit> {
+        None
+    }
+
+    /// How long to wait between two questions about a build that was begun so long ago; `None` leaves it to the engine.
+    fn look_every(&self, building_for: Duration) -> Option<Duration> {
+        let _ = building_for;
+        None
+    }
 
     /// The address of a context's stable alias.
     fn alias_address(&self, alias: &HostLabel) -> Address;
@@ -43,6 +59,12 @@ pub trait Provider: Send + Sync + 'static {
     /// How the deployment's build stands.
     async fn status(&self, id: &DeploymentId) -> Result<BuildState, ProviderError>;
 
+    /// Where a deployment that is [ready](BuildState::Ready) is reached: some providers tell it only then. `None` where it is
+    /// not known yet.
+    async fn locate(&self, deployment: &Deployment) -> Result<Option<Address>, ProviderError> {
+        Ok(Some(deployment.address.clone()))
+    }
+
     /// Stops a build that runs and removes what it left. Idempotent. `Ok` only once the provider confirmed it.
     async fn cancel(&self, id: &DeploymentId) -> Result<(), ProviderError>;
 
@@ -57,7 +79,65 @@ pub trait Provider: Send + Sync + 'static {
     -> Result<bool, ProviderError>;
 
     /// Asks the deployment's own URL and tells who answered.
-    async fn probe(&self, deployment: &Deployment, path: &str) -> Result<Probe, ProviderError>;
+    async fn probe(
+        &self,
+        deployment: &Deployment,
+        question: ProbeQuestion<'_>,
+    ) -> Result<Probe, ProviderError>;
+
+    /// Points a domain of the tenant's own at the deployment. Idempotent.
+    async fn move_domain(
+        &self,
+        domain: &str,
+        to: &Deployment,
+    ) -> Result<DomainState, ProviderError> {
+        let _ = (domain, to);
+        Ok(DomainState::Refused {
+            why: format!("{} has no domains of one's own here", self.name()),
+        })
+    }
+
+    /// Looks whether the credentials are good and what they permit, changing nothing: what was found, for people.
+    async fn check(&self) -> Result<Vec<ProviderCheck>, ProviderError> {
+        Ok(Vec::new())
+    }
+}
+
+/// What is asked of a deployment's own URL.
+#[derive(Clone, Copy, Debug)]
+pub struct ProbeQuestion<'a> {
+    /// The path, beginning with a slash.
+    pub path: &'a str,
+    /// The SHA-256 of what this revision answers there, where that is known: of a file that is served as it is.
+    pub expected: Option<&'a Sha256>,
+}
+
+/// How a tenant's own domain stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DomainState {
+    /// It shows the deployment.
+    Bound,
+    /// It will, once whoever has the domain has proved it.
+    Unverified {
+        /// The DNS records that are missing, as `TYPE NAME VALUE`.
+        records: Vec<String>,
+    },
+    /// It will not.
+    Refused {
+        /// Why, for people.
+        why: String,
+    },
+}
+
+/// Something about an account that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderCheck {
+    /// What was looked at, e.g. `token`.
+    pub what: &'static str,
+    /// Whether it is well.
+    pub is_well: bool,
+    /// What was found, and how to mend it.
+    pub said: String,
 }
 
 /// What a provider can host.
@@ -65,6 +145,25 @@ pub trait Provider: Send + Sync + 'static {
 pub struct Capabilities {
     /// The frameworks it takes.
     pub frameworks: BTreeSet<Framework>,
+    /// The largest sum of all files, in bytes, where there is a bound.
+    pub max_bytes: Option<u64>,
+    /// The most files, where there is a bound.
+    pub max_files: Option<usize>,
+    /// Whether it runs code, and so takes environment variables.
+    pub runs_code: bool,
+}
+
+impl Capabilities {
+    /// Frameworks, without bounds.
+    pub fn of(frameworks: impl IntoIterator<Item = Framework>) -> Self {
+        let frameworks: BTreeSet<_> = frameworks.into_iter().collect();
+        Self {
+            runs_code: frameworks.iter().any(|one| *one != Framework::Static),
+            frameworks,
+            max_bytes: None,
+            max_files: None,
+        }
+    }
 }
 
 /// What to deploy.
@@ -106,7 +205,7 @@ pub struct Deployment {
     pub revision: Revision,
     /// How its build stands.
     pub state: BuildState,
-    /// Where it is reached.
+    /// Where it is reached, as far as that is known before [`Provider::locate`] tells.
     pub address: Address,
 }
 

@@ -1,4 +1,4 @@
-use std::{num::NonZeroU32, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use async_trait::async_trait;
 use foreshow_contract::{
@@ -6,6 +6,7 @@ use foreshow_contract::{
 };
 
 use crate::{
+    gate::{Gate, GateAnswer, GateEntry, GateId, GateReport},
     outcome::Outcome,
     record::{
         ContextRecord, GiveBack, GoLive, HeldLease, Lease, LeaseId, Live, Owner,
@@ -103,6 +104,19 @@ pub trait Store: Send + Sync + 'static {
 
     /// Members of a tenant's set that count now.
     async fn quota_used(&self, tenant: &TenantId, set: QuotaSet) -> Result<u64, StoreError>;
+
+    /// Every gate that was ever closed or entered under a limit, as it stands; entries may be left out. One that is missing is
+    /// open.
+    async fn gates(&self) -> Result<BTreeMap<GateId, Gate>, StoreError>;
+
+    /// Asks to be let through a gate: [`Gate::enter`].
+    async fn enter_gate(&self, gate: &GateId, entry: &GateEntry) -> Result<GateAnswer, StoreError>;
+
+    /// Notes what came of a call: [`Gate::report`].
+    async fn report_gate(&self, gate: &GateId, report: &GateReport) -> Result<(), StoreError>;
+
+    /// Wakes whoever watches the context, so that they look at its build again.
+    async fn nudge(&self, key: &ContextKey) -> Result<(), StoreError>;
 
     /// The context's record.
     async fn context(&self, key: &ContextKey) -> Result<Option<ContextRecord>, StoreError>;

@@ -1,7 +1,5 @@
 //! Accepting an event, and granting the lease: one step.
 
-use std::collections::BTreeMap;
-
 use foreshow_contract::{OrdinalKind, Timestamp};
 
 use super::{ClaimAnswer, ContextRecord, HeldLease, SettledOutcome};
@@ -80,24 +78,10 @@ impl ContextRecord {
 
     fn accepted_first(claim: &Claim, now: Timestamp) -> Self {
         Self {
-            alias: claim.alias.clone(),
-            desired: claim.ordinal,
             desired_digest: claim.digest.clone(),
-            desired_at: now,
-            fence: 0,
-            floor: None,
-            lease: None,
-            building: None,
-            live: None,
-            condemned: Vec::new(),
-            expires_at: None,
-            ttl_seconds: None,
             unproven: true,
             stale_since: (claim.ordinal.kind == OrdinalKind::Update).then_some(now),
-            cancels: None,
-            build_ms: None,
-            waits: None,
-            adopted: BTreeMap::new(),
+            ..Self::new(claim.alias.clone(), claim.ordinal, now)
         }
     }
 

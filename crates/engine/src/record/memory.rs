@@ -5,8 +5,6 @@
 //! condemned only where nobody can want it any more, in the step that checks that, and deleted after; what is live is
 //! dropped from the record only where no lease is held.
 
-use std::collections::BTreeMap;
-
 use foreshow_contract::{
     DeploymentId, HostLabel, Ordinal, OrdinalKind, ProviderName, Revision, Timestamp,
 };
@@ -93,26 +91,7 @@ impl ContextRecord {
             return;
         };
         let tagged = Ordinal::update(newest);
-        let record = record.get_or_insert_with(|| Self {
-            alias: seed.alias.clone(),
-            desired: tagged,
-            desired_digest: String::new(),
-            desired_at: now,
-            fence: 0,
-            floor: None,
-            lease: None,
-            building: None,
-            live: None,
-            condemned: Vec::new(),
-            expires_at: None,
-            ttl_seconds: None,
-            unproven: false,
-            stale_since: None,
-            cancels: None,
-            build_ms: None,
-            waits: None,
-            adopted: BTreeMap::new(),
-        });
+        let record = record.get_or_insert_with(|| Self::new(seed.alias.clone(), tagged, now));
         record.unproven = false;
         if tagged > record.desired {
             record.desired = tagged;

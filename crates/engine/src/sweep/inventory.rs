@@ -4,37 +4,59 @@ use std::collections::BTreeMap;
 
 use foreshow_contract::{ContextKey, ProviderName};
 
-use crate::{BuildState, Deployment, ProviderError, worker::Engine};
+use crate::{BuildState, Deployment, Provider, ProviderError, worker::Engine};
 
 /// Deployments of one context, each with its provider.
 pub(super) type Listed = Vec<(ProviderName, Deployment)>;
 
 /// Everything that providers had, over the time that listing took.
+#[derive(Default)]
 pub(super) struct Inventoried {
     pub(super) contexts: BTreeMap<ContextKey, Listed>,
+    /// Those that did not tell all that they have, and why not.
+    pub(super) away: Vec<ProviderError>,
 }
 
 impl Inventoried {
-    /// Asks every provider, page by page.
-    pub(super) async fn of(engine: &Engine) -> Result<Self, ProviderError> {
-        let mut contexts = BTreeMap::<_, Listed>::new();
+    /// Asks every provider, page by page. One that is away keeps nobody from looking at what the others have.
+    pub(super) async fn of(engine: &Engine) -> Self {
+        let mut inventoried = Self::default();
         for provider in engine.providers() {
-            let mut after = None;
-            loop {
-                let page = provider.inventory(after.as_deref()).await?;
-                for deployment in page.deployments {
-                    if deployment.state != BuildState::Gone {
-                        let listed = contexts.entry(deployment.key.clone()).or_default();
-                        listed.push((provider.name().clone(), deployment));
-                    }
-                }
-                after = page.next;
-                if after.is_none() {
-                    break;
-                }
+            if let Err(error) = inventoried.add(&**provider).await {
+                inventoried.away.push(error);
             }
         }
-        Ok(Self { contexts })
+        inventoried
+    }
+
+    /// The first provider that is away, where any is.
+    pub(super) fn complete(mut self) -> Result<Self, ProviderError> {
+        match self.away.pop() {
+            Some(error) => Err(error),
+            None => Ok(self),
+        }
+    }
+
+    /// Whether this provider told all that it has.
+    pub(super) fn is_known(&self, provider: &ProviderName) -> bool {
+        self.away.iter().all(|error| error.provider != *provider)
+    }
+
+    async fn add(&mut self, provider: &dyn Provider) -> Result<(), ProviderError> {
+        let mut after = None;
+        loop {
+            let page = provider.inventory(after.as_deref()).await?;
+            for deployment in page.deployments {
+                if deployment.state != BuildState::Gone {
+                    let listed = self.contexts.entry(deployment.key.clone()).or_default();
+                    listed.push((provider.name().clone(), deployment));
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
     }
 }
 

@@ -207,7 +207,8 @@ pub(super) async fn what_is_gone(
         let Some(live) = summary.record.live.filter(seems_gone) else {
             continue;
         };
-        let Some(provider) = engine.provider(&live.provider) else {
+        let known = |live: &Live| inventoried.is_known(&live.provider);
+        let Some(provider) = engine.provider(&live.provider).filter(|_| known(&live)) else {
             continue;
         };
         // The inventory may be older than this deployment, and lists may lag: it is asked for by name, after the record was

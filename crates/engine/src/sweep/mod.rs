@@ -162,10 +162,10 @@ impl Sweeper {
 /// Compares everything once.
 ///
 /// # Errors
-/// Where the store, or a provider, does not answer. What was done until then stays done.
+/// Where the store, or a provider, does not answer. What could be looked at without it was.
 pub(crate) async fn sweep(engine: &Engine) -> Result<Swept, SweepError> {
     let mut swept = Swept::default();
-    let inventoried = Inventoried::of(engine).await?;
+    let mut inventoried = Inventoried::of(engine).await;
     let mut first = None;
     for (key, listed) in &inventoried.contexts {
         swept.seen += listed.len() as u64;
@@ -177,6 +177,9 @@ pub(crate) async fn sweep(engine: &Engine) -> Result<Swept, SweepError> {
     }
     let gone = mend::what_is_gone(engine, &inventoried, &mut swept).await;
     observe::swept(&swept);
+    if first.is_none() {
+        first = inventoried.away.pop().map(SweepError::from);
+    }
     match first {
         Some(error) => Err(error),
         None => gone.map(|()| swept),

@@ -18,7 +18,7 @@ pub(super) async fn run(engine: &Engine) -> Result<usize, SweepError> {
     store.begin_rebuild(&nonce).await?;
     let mut known = 0;
     if !mutant!(RebuildSkipped) {
-        let inventoried = Inventoried::of(engine).await?;
+        let inventoried = Inventoried::of(engine).await.complete()?;
         known = inventoried.contexts.len();
         for (key, listed) in &inventoried.contexts {
             store.seed(key, &seed(engine, key, listed)).await?;

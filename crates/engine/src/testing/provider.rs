@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -9,8 +9,8 @@ use foreshow_contract::{ContextKey, DeploymentId, Framework, HostLabel, Provider
 use tokio::time::Instant;
 
 use crate::{
-    Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Failure, Inventory,
-    Probe, Provider, ProviderError,
+    AccountId, Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Failure,
+    Inventory, Probe, ProbeQuestion, Provider, ProviderError, RateLimit,
 };
 
 /// How the builds of a [`FakeProvider`] go.
@@ -29,6 +29,8 @@ pub enum FakeBuild {
 pub struct FakeProvider {
     name: ProviderName,
     capabilities: Capabilities,
+    account: Option<AccountId>,
+    create_limit: Option<RateLimit>,
     state: Arc<Mutex<State>>,
 }
 
@@ -39,6 +41,9 @@ struct State {
     created: Vec<(ContextKey, u64)>,
     calls: Vec<String>,
     failures: Vec<(&'static str, Failure)>,
+    failing: BTreeMap<&'static str, Failure>,
+    asked: Vec<(&'static str, Instant)>,
+    address_after: Duration,
     next: u64,
 }
 
@@ -72,9 +77,9 @@ impl FakeProvider {
     pub fn new(name: &str, build: FakeBuild) -> Self {
         Self {
             name: ProviderName::from(name),
-            capabilities: Capabilities {
-                frameworks: BTreeSet::from([Framework::Static]),
-            },
+            capabilities: Capabilities::of([Framework::Static]),
+            account: None,
+            create_limit: None,
             state: Arc::new(Mutex::new(State {
                 build,
                 deployments: BTreeMap::new(),
@@ -82,9 +87,41 @@ impl FakeProvider {
                 created: Vec::new(),
                 calls: Vec::new(),
                 failures: Vec::new(),
+                failing: BTreeMap::new(),
+                asked: Vec::new(),
+                address_after: Duration::ZERO,
                 next: 0,
             })),
         }
+    }
+
+    /// The same with an account, whose limits and health are shared.
+    #[must_use]
+    pub fn with_account(mut self, create_limit: Option<RateLimit>) -> Self {
+        self.account = Some(AccountId::new(format!("{}:test", self.name)));
+        self.create_limit = create_limit;
+        self
+    }
+
+    /// Its deployments have an address only so long after they were created.
+    pub fn set_address_after(&self, after: Duration) {
+        self.lock().address_after = after;
+    }
+
+    /// Every call of this operation fails so, from now on; `None`: no longer.
+    pub fn set_failing(&self, operation: &'static str, failure: Option<Failure>) {
+        let failing = &mut self.lock().failing;
+        match failure {
+            Some(failure) => failing.insert(operation, failure),
+            None => failing.remove(operation),
+        };
+    }
+
+    /// When this operation was asked for, whatever came of it.
+    pub fn asked(&self, operation: &'static str) -> Vec<Instant> {
+        let state = self.lock();
+        let asked = state.asked.iter().filter(|(one, _)| *one == operation);
+        asked.map(|(_, at)| *at).collect()
     }
 
     /// Builds created from now on go like this.
@@ -149,12 +186,11 @@ impl FakeProvider {
 
     fn call(&self, operation: &'static str) -> Result<MutexGuard<'_, State>, ProviderError> {
         let mut state = self.lock();
-        if let Some(at) = state
-            .failures
-            .iter()
-            .position(|(failing, _)| *failing == operation)
-        {
-            let (_, failure) = state.failures.remove(at);
+        state.asked.push((operation, Instant::now()));
+        let mut failures = state.failures.iter();
+        let next = failures.position(|(failing, _)| *failing == operation);
+        let next = next.map(|at| state.failures.remove(at).1);
+        if let Some(failure) = next.or_else(|| state.failing.get(operation).cloned()) {
             return Err(ProviderError {
                 provider: self.name.clone(),
                 operation,
@@ -179,6 +215,22 @@ impl Provider for FakeProvider {
 
     fn url(&self, address: &Address) -> String {
         format!("https://{address}.{}.example/", self.name)
+    }
+
+    fn account(&self) -> Option<&AccountId> {
+        self.account.as_ref()
+    }
+
+    fn create_limit(&self) -> Option<RateLimit> {
+        self.create_limit
+    }
+
+    async fn locate(&self, deployment: &Deployment) -> Result<Option<Address>, ProviderError> {
+        let state = self.call("locate")?;
+        let held = state.deployments.get(&deployment.id);
+        Ok(held
+            .filter(|held| held.since.elapsed() >= state.address_after)
+            .map(|held| held.deployment.address.clone()))
     }
 
     fn alias_address(&self, alias: &HostLabel) -> Address {
@@ -281,7 +333,11 @@ impl Provider for FakeProvider {
         Ok(true)
     }
 
-    async fn probe(&self, deployment: &Deployment, _: &str) -> Result<Probe, ProviderError> {
+    async fn probe(
+        &self,
+        deployment: &Deployment,
+        _: ProbeQuestion<'_>,
+    ) -> Result<Probe, ProviderError> {
         let state = self.call("probe")?;
         Ok(
             match state.deployments.get(&deployment.id).map(Held::state) {

@@ -10,9 +10,10 @@ use foreshow_contract::{
 };
 
 use crate::{
-    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, GiveBack,
-    LeaseId, Live, Outcome, Owner, QuotaMember, QuotaSet, RecordedDeployment, Renewal, Seed,
-    Settlement, Settling, Store, StoreError, Suspect, Verdict, Watch,
+    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, Gate,
+    GateAnswer, GateEntry, GateId, GateReport, GiveBack, LeaseId, Live, Outcome, Owner,
+    QuotaMember, QuotaSet, RecordedDeployment, Renewal, Seed, Settlement, Settling, Store,
+    StoreError, Suspect, Verdict, Watch,
     mutants::mutant,
     notices::{Notice, NoticeBoard},
     ports::HistoryEntry,
@@ -38,6 +39,7 @@ struct State {
     remembers: bool,
     rebuild: Option<String>,
     sweeper: Option<(Owner, Timestamp)>,
+    gates: BTreeMap<GateId, Gate>,
     down: bool,
 }
 
@@ -392,6 +394,37 @@ impl Store for MemoryStore {
         Ok(set.map_or(0, |set| {
             set.values().filter(|until| **until > now).count() as u64
         }))
+    }
+
+    async fn gates(&self) -> Result<BTreeMap<GateId, Gate>, StoreError> {
+        Ok(self.ask("read the gates")?.gates.clone())
+    }
+
+    async fn enter_gate(&self, gate: &GateId, entry: &GateEntry) -> Result<GateAnswer, StoreError> {
+        let now = self.clock.now();
+        let mut state = self.ask("enter a gate")?;
+        Ok(state
+            .gates
+            .entry(gate.clone())
+            .or_default()
+            .enter(entry, now))
+    }
+
+    async fn report_gate(&self, gate: &GateId, report: &GateReport) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let mut state = self.ask("report to a gate")?;
+        state
+            .gates
+            .entry(gate.clone())
+            .or_default()
+            .report(report, now);
+        Ok(())
+    }
+
+    async fn nudge(&self, key: &ContextKey) -> Result<(), StoreError> {
+        drop(self.ask("wake who watches")?);
+        self.board.post(key);
+        Ok(())
     }
 
     async fn context(&self, key: &ContextKey) -> Result<Option<ContextRecord>, StoreError> {

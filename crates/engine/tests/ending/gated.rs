@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use foreshow_contract::{ContextKey, DeploymentId, HostLabel, ProviderName};
 use foreshow_engine::{
     Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Inventory, Probe,
-    Provider, ProviderError, testing::FakeProvider,
+    ProbeQuestion, Provider, ProviderError, testing::FakeProvider,
 };
 use tokio::sync::watch;
 
@@ -169,8 +169,12 @@ impl Provider for Gated {
             .await
     }
 
-    async fn probe(&self, deployment: &Deployment, path: &str) -> Result<Probe, ProviderError> {
-        self.through("probe", self.inner.probe(deployment, path))
+    async fn probe(
+        &self,
+        deployment: &Deployment,
+        question: ProbeQuestion<'_>,
+    ) -> Result<Probe, ProviderError> {
+        self.through("probe", self.inner.probe(deployment, question))
             .await
     }
 }

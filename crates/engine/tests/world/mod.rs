@@ -15,9 +15,9 @@ use foreshow_contract::{
     ResultEvent, Revision, STRUCTURED_JSON, TenantId, Timestamp, encode, event_routing_key,
 };
 use foreshow_engine::{
-    Broker, Clock, Drained, Engine, EngineOptions, EngineParts, Message, Provider, QuotaSet, Store,
-    Tasks, Worker,
-    sweep::Swept,
+    Broker, Clock, Drained, Engine, EngineOptions, EngineParts, Message, Provider, QuotaSet,
+    RateLimit, Store, Tasks, Worker,
+    sweep::{SweepError, Swept},
     testing::{FakeBuild, FakeProvider, MemoryBroker, MemoryStore, NoBundles, PausedClock},
 };
 use tokio::task::JoinHandle;
@@ -120,6 +120,21 @@ impl World {
 
     pub fn with_providers(names: &[&str]) -> Self {
         Self::build(names, asked_directly, |_| ())
+    }
+
+    /// With providers that have accounts.
+    pub fn with_accounts(names: &[&str], configure: impl FnOnce(&mut EngineOptions)) -> Self {
+        Self::limited(names, None, configure)
+    }
+
+    /// The same, whose creates are limited.
+    pub fn limited(
+        names: &[&str],
+        limit: Option<RateLimit>,
+        configure: impl FnOnce(&mut EngineOptions),
+    ) -> Self {
+        let wrap = |provider: FakeProvider| asked_directly(provider.with_account(limit));
+        Self::build(names, wrap, configure)
     }
 
     /// With one provider, which the engine asks through what `wrap` makes of it.
@@ -299,7 +314,12 @@ impl World {
 
     /// Compares providers and records once, as a worker's sweeper does.
     pub async fn sweep(&self) -> Swept {
-        self.engine.sweep().await.unwrap()
+        self.try_sweep().await.unwrap()
+    }
+
+    /// The same, where it may fail.
+    pub async fn try_sweep(&self) -> Result<Swept, SweepError> {
+        self.engine.sweep().await
     }
 
     /// What happened to the context, oldest first, a line each.
