@@ -107,6 +107,9 @@ pub fn ready(deployment: &str, expires_at: Timestamp) -> Outcome {
         bytes_uploaded: 5,
         bytes_reused: 6,
         attempts: 1,
+        cost: None,
+        domains: Vec::new(),
+        size: None,
         replaced: Vec::new(),
     }))
 }

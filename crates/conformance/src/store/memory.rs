@@ -38,6 +38,10 @@ impl Adapter for Memory {
         &self.clock
     }
 
+    async fn another(&self) -> Arc<dyn Store> {
+        self.store()
+    }
+
     async fn wiped(&self) -> Arc<dyn Store> {
         Arc::new(MemoryStore::new(Arc::new(self.clock.clone())))
     }

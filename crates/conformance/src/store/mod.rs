@@ -22,6 +22,7 @@ mod claiming;
 mod clock;
 mod ending;
 mod fixtures;
+mod gates;
 mod judging;
 mod listings;
 mod living;
@@ -44,6 +45,7 @@ pub use claiming::*;
 pub use clock::HandClock;
 pub use ending::*;
 pub use fixtures::*;
+pub use gates::*;
 pub use judging::*;
 pub use listings::*;
 pub use living::*;
@@ -64,6 +66,9 @@ pub trait Adapter: Send + Sync {
 
     /// The clock that the store goes by.
     fn clock(&self) -> &HandClock;
+
+    /// A second handle to the same store, as another process has.
+    async fn another(&self) -> Arc<dyn Store>;
 
     /// A store on the same clock that has lost everything: with each call another.
     async fn wiped(&self) -> Arc<dyn Store>;
@@ -152,6 +157,18 @@ macro_rules! store_contract {
             a_context_is_stale_from_what_is_newer_until_it_is_shown
             the_usual_length_of_a_build_moves_slowly
             history_tells_who_held_the_lease
+            a_gate_is_open_until_something_closes_it
+            a_limited_gate_opens_by_a_trial_alone
+            of_many_at_a_closed_gate_one_is_on_trial
+            one_on_trial_who_tells_nothing_is_followed_by_another
+            an_answer_to_an_older_call_opens_no_gate
+            a_limit_told_late_shortens_nothing
+            failures_in_a_row_close_a_gate_for_times_that_double
+            the_longest_waits_end_at_the_last_instant
+            entries_under_a_limit_are_counted_once_and_by_all
+            of_many_entries_at_once_no_more_than_the_limit_are_let_in
+            gates_of_other_accounts_and_lanes_stay_open
+            a_nudge_wakes_who_watches_through_another_handle
         }
     };
     (@each $name:ident: [$adapter:expr]; $($claim:ident)*) => {

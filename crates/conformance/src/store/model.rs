@@ -10,11 +10,11 @@ mod view;
 use std::{sync::Arc, time::Duration};
 
 use foreshow_contract::{ContextKey, Ordinal};
-use foreshow_engine::testing::MemoryStore;
+use foreshow_engine::{GateId, Lane, testing::MemoryStore};
 use proptest::test_runner::{Config, TestRunner};
 
 use self::{
-    ops::{Op, op},
+    ops::{Op, ops},
     steps::step,
     view::view,
 };
@@ -23,6 +23,11 @@ use super::{Adapter, claim, revision};
 fn context(number: usize) -> ContextKey {
     let [tenant, context] = [["acme", "a"], ["acme", "b"], ["other", "a"], ["other", "c"]][number];
     ContextKey::try_new(tenant, context).unwrap()
+}
+
+fn gate(number: usize) -> GateId {
+    let lane = [Lane::Create, Lane::Other][number];
+    super::gate("provider/account", lane)
 }
 
 async fn compare(adapter: &dyn Adapter, ops: &[Op]) {
@@ -74,8 +79,7 @@ pub fn run_model<A: Adapter>(cases: u32, make: impl AsyncFn() -> A) {
         .enable_all()
         .build()
         .unwrap();
-    let sequences = proptest::collection::vec(op(), 1..80);
-    let held = TestRunner::new(config).run(&sequences, |ops| {
+    let held = TestRunner::new(config).run(&ops(), |ops| {
         runtime.block_on(async {
             let adapter = make().await;
             compare(&adapter, &ops).await;

@@ -1,7 +1,7 @@
 //! A hosting provider, as its real kin are: a create is not idempotent, nothing is fenced, and what was sent may land late.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use foreshow_contract::{ContextKey, DeploymentId, Framework, HostLabel, ProviderName, Revision};
 use foreshow_engine::{
     Address, BuildState, Capabilities, Clock as _, CreateRequest, Created, Deployment, Failure,
-    Inventory, Probe, Provider, ProviderError,
+    Inventory, Probe, ProbeQuestion, Provider, ProviderError,
 };
 use tokio::time::Instant;
 
@@ -183,9 +183,7 @@ pub(crate) struct ProviderLink {
 
 impl ProviderLink {
     pub(crate) fn new(link: Link, shared: SharedProvider, clock: WallClock) -> Self {
-        let capabilities = Capabilities {
-            frameworks: BTreeSet::from([Framework::Static]),
-        };
+        let capabilities = Capabilities::of([Framework::Static]);
         Self {
             link,
             shared,
@@ -468,7 +466,11 @@ impl Provider for ProviderLink {
         .await
     }
 
-    async fn probe(&self, deployment: &Deployment, _: &str) -> Result<Probe, ProviderError> {
+    async fn probe(
+        &self,
+        deployment: &Deployment,
+        _: ProbeQuestion<'_>,
+    ) -> Result<Probe, ProviderError> {
         let ours = deployment.id.clone();
         self.ask("probe", Some(&deployment.key), false, move |shared| {
             let state = shared.lock();

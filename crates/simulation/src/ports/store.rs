@@ -7,10 +7,10 @@ use foreshow_contract::{
     ContextKey, DeploymentId, HostLabel, Ordinal, Revision, TenantId, Timestamp,
 };
 use foreshow_engine::{
-    Admission, AdmitRequest, Claim, Claimed, Clock as _, ContextRecord, ContextSummary, GiveBack,
-    GoLive, HistoryEntry, LeaseId, Live, Owner, QuotaMember, QuotaSet, RecordedDeployment,
-    Recording, Renewal, Seed, SettledOutcome, Settlement, Settling, Store, StoreError, Suspect,
-    Verdict, Watch, testing::MemoryStore,
+    Admission, AdmitRequest, Claim, Claimed, Clock as _, ContextRecord, ContextSummary, Gate,
+    GateAnswer, GateEntry, GateId, GateReport, GiveBack, GoLive, HistoryEntry, LeaseId, Live,
+    Owner, QuotaMember, QuotaSet, RecordedDeployment, Recording, Renewal, Seed, SettledOutcome,
+    Settlement, Settling, Store, StoreError, Suspect, Verdict, Watch, testing::MemoryStore,
 };
 use futures_util::FutureExt as _;
 use tokio::{sync::Notify, time::Instant};
@@ -91,6 +91,19 @@ macro_rules! step {
             .now_or_never()
             .expect("a step in memory does not wait")
     };
+}
+
+/// A call that is passed on as it is: what it was asked with by reference, then by value. All of it is taken along, for the call
+/// may land when whoever made it is gone.
+macro_rules! pass {
+    ($link:expr, $operation:literal, $method:ident($(&$held:ident),* $(; $($plain:ident),+)?)) => {{
+        $(let $held = $held.to_owned();)*
+        $link
+            .ask($operation, move |store| {
+                step!(store.memory.$method($(&$held,)* $($($plain),+)?))
+            })
+            .await
+    }};
 }
 
 impl StoreLink {
@@ -369,18 +382,11 @@ impl Store for StoreLink {
     }
 
     async fn remembers(&self) -> Result<bool, StoreError> {
-        self.ask("tell whether it remembers", |store| {
-            step!(store.memory.remembers())
-        })
-        .await
+        pass!(self, "tell whether it remembers", remembers())
     }
 
     async fn begin_rebuild(&self, nonce: &str) -> Result<(), StoreError> {
-        let nonce = nonce.to_owned();
-        self.ask("begin a rebuild", move |store| {
-            step!(store.memory.begin_rebuild(&nonce))
-        })
-        .await
+        pass!(self, "begin a rebuild", begin_rebuild(&nonce))
     }
 
     async fn complete_rebuild(&self, nonce: &str) -> Result<bool, StoreError> {
@@ -398,11 +404,7 @@ impl Store for StoreLink {
 
     async fn lead_sweep(&self, owner: &Owner, ttl: Duration) -> Result<bool, StoreError> {
         self.link.world.tower().sweeps(current_task());
-        let owner = owner.clone();
-        self.ask("lead the sweep", move |store| {
-            step!(store.memory.lead_sweep(&owner, ttl))
-        })
-        .await
+        pass!(self, "lead the sweep", lead_sweep(&owner; ttl))
     }
 
     async fn touch(
@@ -410,43 +412,39 @@ impl Store for StoreLink {
         key: &ContextKey,
         ttl: Option<Duration>,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let key = key.clone();
-        self.ask("touch a context", move |store| {
-            step!(store.memory.touch(&key, ttl))
-        })
-        .await
+        pass!(self, "touch a context", touch(&key; ttl))
     }
 
     async fn admit(&self, request: &AdmitRequest) -> Result<Admission, StoreError> {
-        let request = request.clone();
-        self.ask("admit a revision", move |store| {
-            step!(store.memory.admit(&request))
-        })
-        .await
+        pass!(self, "admit a revision", admit(&request))
     }
 
     async fn leave(&self, member: &QuotaMember) -> Result<(), StoreError> {
-        let member = member.clone();
-        self.ask("leave a quota", move |store| {
-            step!(store.memory.leave(&member))
-        })
-        .await
+        pass!(self, "leave a quota", leave(&member))
     }
 
     async fn quota_used(&self, tenant: &TenantId, set: QuotaSet) -> Result<u64, StoreError> {
-        let tenant = tenant.clone();
-        self.ask("read a quota", move |store| {
-            step!(store.memory.quota_used(&tenant, set))
-        })
-        .await
+        pass!(self, "read a quota", quota_used(&tenant; set))
+    }
+
+    async fn gates(&self) -> Result<BTreeMap<GateId, Gate>, StoreError> {
+        pass!(self, "read the gates", gates())
+    }
+
+    async fn enter_gate(&self, gate: &GateId, entry: &GateEntry) -> Result<GateAnswer, StoreError> {
+        pass!(self, "enter a gate", enter_gate(&gate, &entry))
+    }
+
+    async fn report_gate(&self, gate: &GateId, report: &GateReport) -> Result<(), StoreError> {
+        pass!(self, "report to a gate", report_gate(&gate, &report))
+    }
+
+    async fn nudge(&self, key: &ContextKey) -> Result<(), StoreError> {
+        pass!(self, "wake who watches", nudge(&key))
     }
 
     async fn context(&self, key: &ContextKey) -> Result<Option<ContextRecord>, StoreError> {
-        let key = key.clone();
-        self.ask("read a context", move |store| {
-            step!(store.memory.context(&key))
-        })
-        .await
+        pass!(self, "read a context", context(&key))
     }
 
     async fn contexts(
@@ -466,19 +464,11 @@ impl Store for StoreLink {
         key: &ContextKey,
         ordinal: Ordinal,
     ) -> Result<Option<SettledOutcome>, StoreError> {
-        let key = key.clone();
-        self.ask("read an outcome", move |store| {
-            step!(store.memory.outcome(&key, ordinal))
-        })
-        .await
+        pass!(self, "read an outcome", outcome(&key; ordinal))
     }
 
     async fn resolve_alias(&self, alias: &HostLabel) -> Result<Option<ContextKey>, StoreError> {
-        let alias = alias.clone();
-        self.ask("resolve an alias", move |store| {
-            step!(store.memory.resolve_alias(&alias))
-        })
-        .await
+        pass!(self, "resolve an alias", resolve_alias(&alias))
     }
 
     async fn expired(
@@ -486,10 +476,7 @@ impl Store for StoreLink {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<(ContextKey, Revision)>, StoreError> {
-        self.ask("list expired previews", move |store| {
-            step!(store.memory.expired(now, limit))
-        })
-        .await
+        pass!(self, "list expired previews", expired(; now, limit))
     }
 
     async fn history(
@@ -505,8 +492,7 @@ impl Store for StoreLink {
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
-        self.ask("tell the time", |store| step!(store.memory.now()))
-            .await
+        pass!(self, "tell the time", now())
     }
 
     fn watch(&self, key: &ContextKey) -> Box<dyn Watch> {

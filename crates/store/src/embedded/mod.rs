@@ -10,6 +10,7 @@
 //! | `records` | the contexts' rows |
 //! | `outcomes` | how events ended, kept by age |
 //! | `quota` | sets with deadlines |
+//! | `gates` | whether providers' accounts may be called |
 //! | `history` | what happened last |
 //! | `memory` | whether it has its whole memory, and who sweeps |
 //! | `watching` | telling those who wait, across processes |
@@ -17,6 +18,7 @@
 
 mod bundles;
 mod error;
+mod gates;
 mod history;
 mod memory;
 mod outcomes;

@@ -67,6 +67,17 @@ pub(super) fn save(
     Ok(())
 }
 
+/// Adds to the count of changes that concern waiters; `None` where there is no such context.
+pub(super) fn notice(connection: &Connection, key: &ContextKey) -> Result<Option<i64>, StepError> {
+    let notices = connection
+        .prepare_cached(
+            "UPDATE contexts SET notices = notices + 1 WHERE tenant = ?1 AND context = ?2 RETURNING notices",
+        )?
+        .query_row((key.tenant.as_str(), key.context.as_str()), |row| row.get(0))
+        .optional()?;
+    Ok(notices)
+}
+
 fn key_of(row: &Row<'_>) -> Result<ContextKey, StepError> {
     let name = |column| row.get_ref(column)?.as_str().map_err(Into::into);
     let (tenant, context): (Result<_, foreshow_sqlite::rusqlite::Error>, Result<_, _>) =

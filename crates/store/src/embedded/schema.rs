@@ -5,6 +5,7 @@ use foreshow_contract::OrdinalKind;
 /// `contexts.record` is the whole record, as JSON; the columns beside it are what is searched for, and `notices` counts the
 /// changes that those who wait for the context care about. `history.outcome` is the word for what happened. `memory` has up to
 /// three rows: `epoch`, there once the store has its whole memory, `nonce`, of the rebuild that was begun last, and `sweeper`.
+/// `gate_entries` are those that count against an account's limit, a row each: a limit may be of thousands a day.
 ///
 /// A file with contexts in it that is older than `memory` was never wiped, so it has all it ever knew.
 pub(super) const STORE: &[&str] = &["
@@ -68,6 +69,26 @@ CREATE TABLE memory (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO memory (name, value)
 SELECT 'epoch', 'from before' WHERE EXISTS (SELECT 1 FROM contexts) OR EXISTS (SELECT 1 FROM outcomes);
+", "
+CREATE TABLE gates (
+    account TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    closed_until INTEGER,
+    closed_why TEXT,
+    failures INTEGER NOT NULL,
+    closings INTEGER NOT NULL,
+    trial_until INTEGER,
+    PRIMARY KEY (account, lane)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE gate_entries (
+    account TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    name TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (account, lane, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX gate_entries_by_age ON gate_entries (account, lane, at);
 "];
 
 /// A row says that an event, published or about to be, needs the bundle.

@@ -1,6 +1,7 @@
 //! The handle, and the port's methods as steps.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, OnceLock, atomic::AtomicI64},
     time::Duration,
 };
@@ -10,10 +11,10 @@ use foreshow_contract::{
     ContextKey, DeploymentId, HostLabel, Ordinal, Revision, TenantId, Timestamp,
 };
 use foreshow_engine::{
-    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, GiveBack,
-    GoLive, HistoryEntry, LeaseId, Live, Owner, QuotaMember, QuotaSet, RecordedDeployment,
-    Recording, Renewal, Seed, SettledOutcome, Settlement, Settling, Store, StoreError, Suspect,
-    Verdict, Watch,
+    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, Gate,
+    GateAnswer, GateEntry, GateId, GateReport, GiveBack, GoLive, HistoryEntry, LeaseId, Live,
+    Owner, QuotaMember, QuotaSet, RecordedDeployment, Recording, Renewal, Seed, SettledOutcome,
+    Settlement, Settling, Store, StoreError, Suspect, Verdict, Watch,
 };
 use foreshow_sqlite::{
     Database,
@@ -24,8 +25,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     error::{StepError, on},
-    history, memory, outcomes, quota, records, schema, settling,
-    steps::{self, Step},
+    gates, history, memory, outcomes, quota, records, schema, settling,
+    steps::{self, Noticed, Step},
     watching::{self, Watching},
 };
 
@@ -334,6 +335,42 @@ impl Store for EmbeddedStore {
         .await
     }
 
+    async fn gates(&self) -> Result<BTreeMap<GateId, Gate>, StoreError> {
+        self.read("read the gates", gates::all).await
+    }
+
+    async fn enter_gate(&self, gate: &GateId, entry: &GateEntry) -> Result<GateAnswer, StoreError> {
+        let (gate, entry) = (gate.clone(), entry.clone());
+        let clock = Arc::clone(&self.inner.clock);
+        self.write("enter a gate", move |tx| {
+            gates::enter(tx, &gate, &entry, clock.now())
+        })
+        .await
+    }
+
+    async fn report_gate(&self, gate: &GateId, report: &GateReport) -> Result<(), StoreError> {
+        let (gate, report) = (gate.clone(), *report);
+        let clock = Arc::clone(&self.inner.clock);
+        self.write("report to a gate", move |tx| {
+            gates::report(tx, &gate, &report, clock.now())
+        })
+        .await
+    }
+
+    async fn nudge(&self, key: &ContextKey) -> Result<(), StoreError> {
+        let name = key.clone();
+        // Of a context that has no row, other processes hear nothing: nobody has claimed it, so nobody waits for its build.
+        let notices = self
+            .write("wake who watches", move |tx| records::notice(tx, &name))
+            .await?;
+        let noticed = Noticed {
+            notices: notices.unwrap_or(0),
+            is_new: true,
+        };
+        self.inner.watching.note(key, noticed);
+        Ok(())
+    }
+
     async fn context(&self, key: &ContextKey) -> Result<Option<ContextRecord>, StoreError> {
         let key = key.clone();
         self.read("read a context", move |connection| {
@@ -410,7 +447,8 @@ impl Store for EmbeddedStore {
             ..
         } = &*self.inner;
         self.inner.lookout.get_or_init(|| {
-            AbortOnDropHandle::new(runtime.spawn(watching::keep(db.clone(), Arc::clone(watching))))
+            let looking = watching::keep(db.clone(), Arc::clone(watching), db.changes());
+            AbortOnDropHandle::new(runtime.spawn(looking))
         });
         Box::new(watching.watch(key))
     }

@@ -49,6 +49,7 @@ async fn a_file_with_contexts_in_it_remembers_and_goes_on() {
     let record = store.context(&key("a")).await.unwrap().unwrap();
     assert!(!record.unproven && record.live.is_some());
     assert_eq!((record.stale_since, record.waits), (None, None));
+    assert!(store.gates().await.unwrap().is_empty());
     let late = ask(&store, &key("a"), up(2)).await;
     assert!(
         matches!(late, Claimed::Stale { by } if by == up(3)),

@@ -6,7 +6,8 @@
 //!
 //! No change falls between a waiter's question and its wait. What a claim saw of the count is remembered; whoever finds another
 //! count, the task or a later claim, posts. Where it can't be told which of two came first, a notice is posted without need,
-//! which the port allows.
+//! which the port allows: so also by the first look for a watch since which this process has asked nothing, for a nudge may
+//! have come in between.
 
 use std::{
     collections::HashMap,
@@ -20,7 +21,7 @@ use foreshow_engine::{
     Watch,
     notices::{Notice, NoticeBoard},
 };
-use foreshow_sqlite::{Database, rusqlite::OptionalExtension};
+use foreshow_sqlite::{Changes, Database, rusqlite::OptionalExtension};
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
@@ -93,16 +94,18 @@ impl Watching {
             })
             .await?;
         for (key, notices) in counts {
-            let is_new = false;
+            let is_new = self
+                .watched()
+                .get(&key)
+                .is_some_and(|watched| watched.seen.is_none());
             self.note(&key, Noticed { notices, is_new });
         }
         Ok(())
     }
 }
 
-/// Runs until its task is aborted.
-pub(super) async fn keep(db: Database, watching: Arc<Watching>) {
-    let mut changes = db.changes();
+/// Runs until its task is aborted. `changes` were there before the first watch.
+pub(super) async fn keep(db: Database, watching: Arc<Watching>, mut changes: Changes) {
     let mut looked_at = Instant::now();
     loop {
         changes.changed().await;

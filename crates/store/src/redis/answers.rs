@@ -1,7 +1,7 @@
 //! What the scripts answer, decoded. The top of each script's file has the same list.
 
 use foreshow_contract::{HostLabel, Ordinal, Revision, Timestamp};
-use foreshow_engine::Verdict;
+use foreshow_engine::{Closed, GateAnswer, Verdict};
 
 use super::{
     error::RedisStoreError,
@@ -382,7 +382,26 @@ impl Decode for UsedAnswer {
     }
 }
 
-/// `prolong.lua`, `index.lua` and `correct.lua`
+/// `enter_gate.lua`: `open`, `trial`, or `closed` with until when and why.
+impl Decode for GateAnswer {
+    fn decode(name: &[u8], words: &mut Words) -> Option<Self> {
+        Some(match name {
+            b"open" => Self::Open,
+            b"trial" => Self::Trial,
+            b"closed" => Self::Closed {
+                until: to_instant(&words.next()?)?,
+                why: to_why(&words.next()?)?,
+            },
+            _ => return None,
+        })
+    }
+}
+
+fn to_why(word: &[u8]) -> Option<Closed> {
+    Closed::from_word(std::str::from_utf8(word).ok()?)
+}
+
+/// `prolong.lua`, `index.lua`, `correct.lua` and `report_gate.lua`
 pub(super) struct Done;
 
 impl Decode for Done {

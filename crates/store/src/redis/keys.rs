@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use foreshow_contract::{ContextKey, HostLabel, Ordinal, OrdinalKind, TenantId};
-use foreshow_engine::QuotaSet;
+use foreshow_engine::{AccountId, GateId, Lane, QuotaSet};
 
 /// Shards of the index: enough to spread it over the nodes of a cluster, few enough to be asked all at once.
 pub(super) const SHARDS: u8 = 16;
@@ -94,6 +94,16 @@ impl Keys {
         format!("{}:sweeper", self.namespace)
     }
 
+    /// All gates: a hash, see `gates`.
+    pub(super) fn gates(&self) -> String {
+        format!("{}:{{gates}}", self.namespace)
+    }
+
+    /// Entries of a gate that count against its account's limit: sorted names, by their instants.
+    pub(super) fn gate_entries(&self, gate: &GateId) -> String {
+        format!("{}:{}", self.gates(), gate_field(gate))
+    }
+
     /// The channel of notices to those who wait.
     pub(super) fn channel(&self) -> String {
         format!("{}:notices", self.namespace)
@@ -122,6 +132,20 @@ impl Shard {
     }
 }
 
+/// A gate's name in the hash of all gates. The lane is in front, for the account may have any letter in it.
+pub(super) fn gate_field(gate: &GateId) -> String {
+    format!("{}/{}", gate.lane.word(), gate.account)
+}
+
+/// Reverses [`gate_field`].
+pub(super) fn gate_of(field: &str) -> Option<GateId> {
+    let (lane, account) = field.split_once('/')?;
+    Some(GateId {
+        account: AccountId::new(account),
+        lane: Lane::from_word(lane)?,
+    })
+}
+
 /// A context's name in its shard.
 pub(super) fn id(alias: &HostLabel) -> &str {
     let alias = alias.as_str();
@@ -145,6 +169,13 @@ mod tests {
         assert_eq!(tenant, "foreshow:{t:a~7Dc}:live_previews");
         let shard = Shard(7);
         assert_eq!(keys.expiry(shard), "foreshow:{ix:07}:expiry");
+        let gate = GateId {
+            account: AccountId::new("a/{b}"),
+            lane: Lane::Create,
+        };
+        assert_eq!(keys.gates(), "foreshow:{gates}");
+        assert_eq!(keys.gate_entries(&gate), "foreshow:{gates}:create/a/{b}");
+        assert_eq!(gate_of(&gate_field(&gate)), Some(gate));
     }
 
     #[test]

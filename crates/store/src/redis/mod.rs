@@ -16,6 +16,7 @@
 //! | `keys`, `fields`, `outcomes`, `text` | how things are named and written |
 //! | `lua/`, `scripts`, `answers` | the steps, what they take and what they answer |
 //! | `store`, `steps`, `quota` | the port's methods |
+//! | `gates` | whether providers' accounts may be called |
 //! | `looks` | what a look at the providers tells of a context |
 //! | `memory` | whether it has its whole memory, and who sweeps |
 //! | `index`, `listing`, `expired`, `history` | what is searched for among all contexts |
@@ -31,6 +32,8 @@
 //! | `…:{ix:<shard>}:names`, `:changed`, `:expiry` | the index | with the contexts, as whoever asks for expired ones finds them gone |
 //! | `…:{ix:<shard>}:history` | a capped stream | its oldest entries |
 //! | `…:{ix:<shard>}:memory` | whether the shard has its whole memory: a hash | never |
+//! | `…:{gates}` | every account's gates: a hash | never |
+//! | `…:{gates}:<lane>/<account>` | entries that count against its limit, by when they were made | a day after the last of them counts |
 //! | `…:sweeper` | who sweeps | a day after it could be another |
 //! | `…:agreed:<what>` | what all members of a fleet agree on | never |
 //! | `…:notices` | the channel of notices | |
@@ -41,6 +44,7 @@ mod connect;
 mod error;
 mod expired;
 mod fields;
+mod gates;
 mod history;
 mod index;
 mod keys;

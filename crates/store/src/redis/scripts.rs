@@ -51,6 +51,8 @@ scripts! {
     CORRECT = "correct";
     REBUILT = "rebuilt";
     LEAD = "lead";
+    ENTER_GATE = "enter_gate";
+    REPORT_GATE = "report_gate";
 }
 
 /// A call of a script, to be made.

@@ -1,16 +1,16 @@
 //! The handle, and the port's methods as calls.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use foreshow_contract::{
     ContextKey, DeploymentId, HostLabel, Ordinal, Revision, TenantId, Timestamp,
 };
 use foreshow_engine::{
-    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, GiveBack,
-    GoLive, HistoryEntry, LeaseId, Live, Owner, QuotaMember, QuotaSet, RecordedDeployment,
-    Recording, Renewal, Seed, SettledOutcome, Settlement, Settling, Store, StoreError, Suspect,
-    Verdict, Watch, notices::NoticeBoard,
+    Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, Gate,
+    GateAnswer, GateEntry, GateId, GateReport, GiveBack, GoLive, HistoryEntry, LeaseId, Live,
+    Owner, QuotaMember, QuotaSet, RecordedDeployment, Recording, Renewal, Seed, SettledOutcome,
+    Settlement, Settling, Store, StoreError, Suspect, Verdict, Watch, notices::NoticeBoard,
 };
 use redis::cmd;
 use tokio::{sync::oneshot, time::Instant};
@@ -311,6 +311,24 @@ impl Store for RedisStore {
     async fn quota_used(&self, tenant: &TenantId, set: QuotaSet) -> Result<u64, StoreError> {
         self.ask("read a quota", self.inner.quota_used(tenant, set))
             .await
+    }
+
+    async fn gates(&self) -> Result<BTreeMap<GateId, Gate>, StoreError> {
+        self.ask("read the gates", self.inner.gates()).await
+    }
+
+    async fn enter_gate(&self, gate: &GateId, entry: &GateEntry) -> Result<GateAnswer, StoreError> {
+        self.ask("enter a gate", self.inner.enter_gate(gate, entry))
+            .await
+    }
+
+    async fn report_gate(&self, gate: &GateId, report: &GateReport) -> Result<(), StoreError> {
+        self.ask("report to a gate", self.inner.report_gate(gate, report))
+            .await
+    }
+
+    async fn nudge(&self, key: &ContextKey) -> Result<(), StoreError> {
+        self.ask("wake who watches", self.inner.nudge(key)).await
     }
 
     async fn context(&self, key: &ContextKey) -> Result<Option<ContextRecord>, StoreError> {

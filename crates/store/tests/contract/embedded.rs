@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use foreshow_engine::{Claimed, Recording, Store};
+use foreshow_engine::{Claimed, GateReport, Lane, Recording, Store};
 use foreshow_sqlite::DatabaseError;
 use foreshow_store::embedded::KEEP_OUTCOMES;
 
 use crate::support::{
-    Folder, HandClock, TTL, ask, deployment, failed, fires, grant, hand_over, key, make_live, open,
-    settlement, soon, up,
+    Folder, HandClock, TTL, ask, calm, deployment, entry, failed, fires, gate, grant, hand_over,
+    key, make_live, open, settlement, soon, up,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,6 +40,7 @@ async fn those_who_wait_hear_of_another_process() {
         ask(&two, &key("a"), up(1)).await,
         Claimed::Held { .. }
     ));
+    calm(&mut watch).await;
     // Other commits by either process are not for this waiter.
     make_live(&one, &key("b"), 1, lease_end()).await;
     make_live(&two, &key("c"), 1, lease_end()).await;
@@ -56,6 +57,20 @@ async fn those_who_wait_hear_of_another_process() {
         Claimed::Held { .. }
     ));
     two.settle(lease.id(), &settlement(failed())).await.unwrap();
+    soon(watch.changed()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nudge_by_another_process_is_heard_also_where_nothing_was_asked() {
+    let folder = Folder::new(HandClock::new());
+    let (one, two) = (folder.open().await, folder.open().await);
+    let (_held, _) = grant(&one, &key("a"), up(1)).await;
+    let mut watch = two.watch(&key("a"));
+    one.nudge(&key("a")).await.unwrap();
+    soon(watch.changed()).await;
+    // Nor by a handle that is not the holder's.
+    let mut watch = one.watch(&key("a"));
+    two.nudge(&key("a")).await.unwrap();
     soon(watch.changed()).await;
 }
 
@@ -125,6 +140,10 @@ async fn a_question_that_changes_nothing_writes_nothing() {
     let mut changes = db.changes();
     ask(&store, &key("a"), up(1)).await;
     ask(&store, &key("a"), up(2)).await;
+    let gate = gate("vercel/acme", Lane::Create);
+    store.enter_gate(&gate, &entry("a")).await.unwrap();
+    let answered = GateReport::Answered { trial: false };
+    store.report_gate(&gate, &answered).await.unwrap();
     let told = tokio::time::timeout(Duration::from_millis(100), changes.changed()).await;
     assert!(told.is_err());
 }

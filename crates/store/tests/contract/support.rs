@@ -10,8 +10,8 @@ use std::{
 
 use async_trait::async_trait;
 pub(crate) use foreshow_conformance::store::{
-    Adapter, HandClock, TTL, ask, deployment, failed, fires, grant, hand_over, key, make_live,
-    revision, settlement, soon, up,
+    Adapter, HandClock, TTL, ask, calm, deployment, entry, failed, fires, gate, grant, hand_over,
+    key, make_live, revision, settlement, soon, up,
 };
 use foreshow_engine::Store;
 use foreshow_sqlite::{Database, Options};
@@ -75,6 +75,10 @@ impl Adapter for Sqlite {
 
     fn clock(&self) -> &HandClock {
         &self.folder.clock
+    }
+
+    async fn another(&self) -> Arc<dyn Store> {
+        Arc::new(self.folder.open().await)
     }
 
     async fn wiped(&self) -> Arc<dyn Store> {

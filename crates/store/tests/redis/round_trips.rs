@@ -11,7 +11,9 @@ use std::{
     time::Duration,
 };
 
-use foreshow_engine::{Admission, Claimed, QuotaMember, Recording, Settling, Store};
+use foreshow_engine::{
+    Admission, Claimed, GateAnswer, GateReport, Lane, QuotaMember, Recording, Settling, Store,
+};
 use foreshow_servers::{Redis, RedisOptions as Server};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -22,8 +24,8 @@ use tokio::{
 };
 
 use crate::support::{
-    Adapter as _, Remote, TTL, admission, ask, deployment, far, grant, hand_over, key, live,
-    make_live, ready, rebuild, revision, settlement, up,
+    Adapter as _, Remote, TTL, admission, ask, deployment, entry, far, gate, grant, hand_over, key,
+    limited, live, make_live, ready, rebuild, revision, settlement, up,
 };
 
 /// Longer than it takes to send what goes out together.
@@ -195,4 +197,42 @@ async fn a_deploy_waits_four_times_and_a_superseded_event_once() {
     };
     assert_eq!(proxy.counts.take(), (2, 1), "superseded");
     hand_over(store, &lease).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_gates_are_read_at_once_and_a_nudge_is_one_command() {
+    let server = Redis::temporary(Server::default()).await.unwrap();
+    let proxy = Proxy::before(server.port()).await;
+    let proxied = Remote::at(&proxy.url, "foreshow").await;
+    let store = &proxied.store;
+    let gates = ["vercel/acme", "netlify/acme"].map(|account| gate(account, Lane::Create));
+    let keys = async || server.call(&["DBSIZE"]).await.unwrap().text();
+    // An open gate costs nothing to keep.
+    let told = store.enter_gate(&gates[0], &entry("a")).await;
+    assert_eq!(told.unwrap(), GateAnswer::Open);
+    let answered = GateReport::Answered { trial: false };
+    store.report_gate(&gates[0], &answered).await.unwrap();
+    assert_eq!(keys().await, "0");
+    for gate in &gates {
+        let told = store.enter_gate(gate, &limited("a", 5, 60)).await;
+        assert_eq!(told.unwrap(), GateAnswer::Open);
+        let wait = Duration::from_secs(9);
+        let report = GateReport::Limited { wait };
+        store.report_gate(gate, &report).await.unwrap();
+    }
+    assert_eq!(keys().await, "3", "the gates, and entries of each");
+    proxy.counts.take();
+    assert_eq!(store.gates().await.unwrap().len(), 2);
+    assert_eq!(proxy.counts.take(), (1, 1));
+    store.nudge(&key("a")).await.unwrap();
+    assert_eq!(proxy.counts.take(), (1, 1));
+    store
+        .enter_gate(&gates[0], &limited("a", 5, 60))
+        .await
+        .unwrap();
+    assert_eq!(proxy.counts.take(), (1, 1));
+    // What was entered goes by itself.
+    let left = server.call(&["TTL", "foreshow:{gates}:create/vercel/acme"]);
+    let left: u64 = left.await.unwrap().text().parse().unwrap();
+    assert!((60..=86_460).contains(&left), "{left}");
 }

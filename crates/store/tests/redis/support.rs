@@ -7,9 +7,9 @@ use std::sync::{
 
 use async_trait::async_trait;
 pub(crate) use foreshow_conformance::store::{
-    Adapter, HandClock, TTL, admission, alias, ask, calm, claim, deployment, end, failed, far,
-    fires, grant, hand_over, key, live, make_live, ready, rebuild, revision, seed, settlement,
-    soon, suspect, up,
+    Adapter, HandClock, TTL, admission, alias, ask, calm, claim, deployment, end, entry, failed,
+    far, fires, gate, grant, hand_over, key, limited, live, make_live, ready, rebuild, revision,
+    seed, settlement, soon, suspect, up,
 };
 use foreshow_engine::Store;
 use foreshow_servers::shared::{self, SharedRedis};
@@ -82,6 +82,10 @@ impl Adapter for Remote {
 
     fn clock(&self) -> &HandClock {
         &self.clock
+    }
+
+    async fn another(&self) -> Arc<dyn Store> {
+        Arc::new(self.again().await)
     }
 
     async fn wiped(&self) -> Arc<dyn Store> {

@@ -17,16 +17,19 @@ const AT_ONCE: Duration = Duration::from_millis(1_200);
 async fn hears(waits: &dyn Store, works: &dyn Store, context: &str) -> bool {
     for number in 1..=10 {
         let (lease, _) = grant(works, &key(context), up(number)).await;
-        let mut watch = waits.watch(&key(context));
-        calm(&mut watch).await;
-        let began_at = Instant::now();
-        let released = hand_over(works, &lease);
-        tokio::join!(soon(watch.changed()), released);
-        if began_at.elapsed() < AT_ONCE {
+        if is_at_once(waits, context, async || hand_over(works, &lease).await).await {
             return true;
         }
     }
     false
+}
+
+async fn is_at_once(waits: &dyn Store, context: &str, does: impl AsyncFn()) -> bool {
+    let mut watch = waits.watch(&key(context));
+    calm(&mut watch).await;
+    let began_at = Instant::now();
+    tokio::join!(soon(watch.changed()), does());
+    began_at.elapsed() < AT_ONCE
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,6 +51,19 @@ async fn those_who_wait_hear_of_another_process() {
     assert!(!fires(&mut watch).await);
     one.settle(lease.id(), &settlement(failed())).await.unwrap();
     soon(watch.changed()).await;
+    remote.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nudge_is_heard_at_once_by_another_process() {
+    let remote = Remote::shared().await;
+    let other = remote.again().await;
+    let nudge = async || remote.store.nudge(&key("a")).await.unwrap();
+    let mut heard = false;
+    for _ in 0..10 {
+        heard = heard || is_at_once(&other, "a", nudge).await;
+    }
+    assert!(heard);
     remote.close().await;
 }
 

@@ -1,9 +1,12 @@
 //! The steps that a sequence is made of.
 
+use std::time::Duration;
+
 use foreshow_contract::{Ordinal, OrdinalKind, Revision};
+use foreshow_engine::GateReport;
 use proptest::prelude::*;
 
-use super::super::revision;
+use super::super::{count, revision};
 
 #[derive(Clone, Debug)]
 pub(super) enum Op {
@@ -85,6 +88,17 @@ pub(super) enum Op {
         context: usize,
         revision: Option<u64>,
     },
+    Enter {
+        gate: usize,
+        name: u8,
+        trial_ms: u64,
+        /// How many, in how many seconds.
+        limit: Option<(u32, u32)>,
+    },
+    Report {
+        gate: usize,
+        report: GateReport,
+    },
     Advance {
         ms: u64,
     },
@@ -102,7 +116,7 @@ fn ordinal() -> impl Strategy<Value = Ordinal> {
     })
 }
 
-pub(super) fn op() -> impl Strategy<Value = Op> {
+fn op() -> impl Strategy<Value = Op> {
     let (context, lease, deployment) = (0..4_usize, 0..64_usize, 0..5_u8);
     let claim =
         (context.clone(), ordinal(), 0..8_u8).prop_map(|(context, ordinal, digest)| Op::Claim {
@@ -141,8 +155,9 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         3 => (context.clone(), 0..3_u64, (0..3_u32, 0..3_u32), any::<bool>())
             .prop_map(|(context, revision, limits, is_live)| Op::Admit { context, revision, limits, is_live }),
         1 => (context.clone(), proptest::option::of(0..3_u64)).prop_map(|(context, revision)| Op::Leave { context, revision }),
-        2 => (0..20_000_u64).prop_map(|ms| Op::Advance { ms }),
+        2 => time(),
         6 => look(context, deployment),
+        2 => at_a_gate(),
         2 => memory(),
     ]
 }
@@ -168,6 +183,51 @@ fn look(
         1 => (context.clone(), deployment.clone())
             .prop_map(|(context, deployment)| Op::ForgetCondemned { context, deployment }),
         1 => (context, deployment).prop_map(|(context, deployment)| Op::Mend { context, deployment }),
+    ]
+}
+
+/// Any sequence; some are of gates alone, for it takes many steps at one of them until it has seen all.
+pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let at_gates = prop_oneof![3 => at_a_gate(), 1 => time()];
+    prop_oneof![
+        3 => proptest::collection::vec(op(), 1..80),
+        1 => proptest::collection::vec(at_gates, 1..80),
+    ]
+}
+
+fn time() -> impl Strategy<Value = Op> {
+    (0..20_000_u64).prop_map(|ms| Op::Advance { ms })
+}
+
+/// What callers of a provider ask and tell.
+fn at_a_gate() -> impl Strategy<Value = Op> {
+    let gate = 0..2_usize;
+    let limit = (1..4_u32, prop_oneof![Just(5_u32), Just(30)]);
+    let wait = (0..20_000_u64).prop_map(Duration::from_millis);
+    let report = prop_oneof![
+        2 => any::<bool>().prop_map(|trial| GateReport::Answered { trial }),
+        1 => wait.clone().prop_map(|wait| GateReport::Limited { wait }),
+        3 => (any::<bool>(), 1..4_u32, wait.clone(), wait).prop_map(|(trial, threshold, wait, wait_max)| GateReport::Down {
+            trial,
+            threshold: count(threshold),
+            wait,
+            wait_max,
+        }),
+    ];
+    prop_oneof![
+        (
+            gate.clone(),
+            0..5_u8,
+            0..20_000_u64,
+            proptest::option::of(limit)
+        )
+            .prop_map(|(gate, name, trial_ms, limit)| Op::Enter {
+                gate,
+                name,
+                trial_ms,
+                limit
+            }),
+        (gate, report).prop_map(|(gate, report)| Op::Report { gate, report }),
     ]
 }
 

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use foreshow_contract::{Ordinal, Revision};
 use foreshow_engine::{
-    AdmitRequest, Claim, Claimed, Clock, GiveBack, LeaseId, Outcome, Owner, QuotaMember,
-    Settlement, Store, Suspect,
+    AdmitRequest, Claim, Claimed, Clock, GateEntry, GiveBack, LeaseId, Outcome, Owner, QuotaMember,
+    RateLimit, Settlement, Store, Suspect,
 };
 
 use super::{
     super::{
         HandClock, admission, count, deployment, failed, live, ready, revision, seed, suspect,
     },
-    context,
+    context, gate,
     ops::Op,
 };
 
@@ -217,6 +217,31 @@ pub(super) async fn step(
                 None => QuotaMember::LivePreview(context(*number)),
             };
             store.leave(&member).await.unwrap();
+            String::new()
+        }
+        Op::Enter {
+            gate: number,
+            name: entry,
+            trial_ms,
+            limit,
+        } => {
+            let limit = limit.map(|(number, per_seconds)| RateLimit {
+                count: count(number),
+                per_seconds: count(per_seconds),
+            });
+            let entry = GateEntry {
+                name: name(*entry),
+                trial: Duration::from_millis(*trial_ms),
+                limit,
+            };
+            let told = store.enter_gate(&gate(*number), &entry).await;
+            format!("{:?}", told.unwrap())
+        }
+        Op::Report {
+            gate: number,
+            report,
+        } => {
+            store.report_gate(&gate(*number), report).await.unwrap();
             String::new()
         }
         Op::Advance { .. } | Op::Wipe => String::new(),

@@ -1,10 +1,10 @@
 //! All that can be seen of a store. Of what has no order of its own, the order is left out: condemned deployments, and what
 //! happened at one instant.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use foreshow_contract::{ContextKey, Ordinal, Timestamp};
-use foreshow_engine::{Clock, QuotaSet, Store};
+use foreshow_engine::{Clock, Gate, GateId, QuotaSet, Store};
 
 use super::{
     super::{HandClock, alias, revision},
@@ -15,6 +15,7 @@ use super::{
 pub(super) async fn view(store: &dyn Store, clock: &HandClock) -> String {
     let mut seen = listings(store, clock.now()).await;
     writeln!(seen, "{}", store.remembers().await.unwrap()).unwrap();
+    writeln!(seen, "{:#?}", gates(store).await).unwrap();
     for number in 0..4 {
         let key = context(number);
         let mut record = store.context(&key).await.unwrap();
@@ -40,6 +41,16 @@ pub(super) async fn view(store: &dyn Store, clock: &HandClock) -> String {
         }
     }
     seen
+}
+
+/// Without entries, which may be left out, and without those that are as open as a gate that is missing.
+async fn gates(store: &dyn Store) -> Vec<(GateId, Gate)> {
+    let gates = store.gates().await.unwrap().into_iter();
+    let gates = gates.map(|(id, gate)| {
+        let entries = BTreeMap::new();
+        (id, Gate { entries, ..gate })
+    });
+    gates.filter(|(_, gate)| *gate != Gate::default()).collect()
 }
 
 async fn listings(store: &dyn Store, now: Timestamp) -> String {

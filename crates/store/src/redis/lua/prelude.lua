@@ -205,3 +205,33 @@ local function keep_set(key, now)
     redis.call('PEXPIRE', key, string.format('%.0f', left_ms + 86400000))
   end
 end
+
+-- In a gate's place for what there is none of. It compares below every instant.
+local NONE = '-'
+
+-- A gate: until when it is closed, why, failures in a row, closings in a row, until when somebody is on trial. One that can't
+-- be read counts as open, as one that is missing.
+local function load_gate(key, field)
+  local stored = redis.call('HGET', key, field)
+  local opens, why, failures, closings, trial =
+    string.match(stored or '', '^' .. VERSION .. ' (%S+) (%S+) (%d+) (%d+) (%S+)$')
+  return {
+    stored = stored,
+    is_closed = opens ~= nil and opens ~= NONE,
+    opens = opens or NONE,
+    why = why or NONE,
+    failures = tonumber(failures or '0'),
+    closings = tonumber(closings or '0'),
+    trial = trial or NONE,
+  }
+end
+
+-- Writes nothing where nothing has changed.
+local function save_gate(key, field, gate)
+  local numbers = string.format('%.0f %.0f', gate.failures, gate.closings)
+  local stored = table.concat({ VERSION, gate.opens, gate.why, numbers, gate.trial }, ' ')
+  if stored ~= gate.stored then
+    redis.call('HSET', key, field, stored)
+    gate.stored = stored
+  end
+end
