@@ -1,4 +1,5 @@
-//! What every adapter of the ports Broker and Store must keep, as claims that its tests run.
+//! What every adapter of the ports Broker, Store and Provider must keep, as claims that its tests run.
 
 pub mod broker;
+pub mod provider;
 pub mod store;

@@ -26,8 +26,7 @@ pub(super) struct GatewayClient {
 
 impl GatewayClient {
     pub(super) fn try_new(url: &str) -> Result<Self, LocalError> {
-        let http = reqwest::Client::builder()
-            .no_proxy()
+        let http = foreshow_tls::inward()
             .redirect(Policy::none())
             .connect_timeout(CONNECTS_WITHIN)
             .timeout(ANSWERS_WITHIN)

@@ -13,7 +13,6 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ use async_trait::async_trait;
 use foreshow_contract::{ContextKey, DeploymentId, Framework, HostLabel, ProviderName};
 use foreshow_engine::{
     Address, BuildState, Capabilities, Clock, CreateRequest, Created, Deployment, Inventory, Probe,
-    Provider, ProviderError,
+    ProbeQuestion, Provider, ProviderError,
 };
 use foreshow_runner::{
     DeploymentState, NewDeployment, PreviewDeployment, PreviewHost, PreviewOrigin,
@@ -67,9 +66,7 @@ impl LocalProvider {
     ) -> Result<Self, LocalError> {
         Ok(Self {
             name: ProviderName::from(NAME),
-            capabilities: Capabilities {
-                frameworks: BTreeSet::from([Framework::Static]),
-            },
+            capabilities: Capabilities::of([Framework::Static]),
             gateway: GatewayClient::try_new(gateway)?,
             previews,
             origin,
@@ -191,10 +188,14 @@ impl Provider for LocalProvider {
             .map_err(refused("move an alias"))
     }
 
-    async fn probe(&self, deployment: &Deployment, path: &str) -> Result<Probe, ProviderError> {
+    async fn probe(
+        &self,
+        deployment: &Deployment,
+        question: ProbeQuestion<'_>,
+    ) -> Result<Probe, ProviderError> {
         let host = self.origin.host(&deployment.address);
         self.gateway
-            .probe(&host, &deployment.id, path)
+            .probe(&host, &deployment.id, question.path)
             .await
             .map_err(LocalError::into_provider_error)
     }

@@ -11,8 +11,8 @@ use foreshow_contract::{
 };
 use foreshow_engine::testing::MemoryStore;
 use foreshow_engine::{
-    BuildState, Clock, CreateRequest, Created, Failure, Inventory, Probe, Provider as _,
-    ProviderError,
+    BuildState, Clock, CreateRequest, Created, Failure, Inventory, Probe, ProbeQuestion,
+    Provider as _, ProviderError,
 };
 use foreshow_gateway::{Gateway, GatewayServices};
 use foreshow_runner::PreviewHost;
@@ -56,6 +56,7 @@ impl World {
             store: Arc::new(MemoryStore::new(Arc::clone(&clock))),
             clock,
             bundles: None,
+            hooks: Vec::new(),
             token: None,
         };
         let stop = CancellationToken::new();
@@ -91,6 +92,13 @@ impl World {
             env: &BTreeMap::new(),
         };
         self.provider.create(request).await
+    }
+}
+
+fn asks(path: &str) -> ProbeQuestion<'_> {
+    ProbeQuestion {
+        path,
+        expected: None,
     }
 }
 
@@ -130,11 +138,15 @@ async fn what_was_created_is_listed_reachable_and_answers_for_itself() {
             .starts_with("http://ctx-")
     );
     assert_eq!(
-        world.provider.probe(&deployment, "/").await.unwrap(),
+        world.provider.probe(&deployment, asks("/")).await.unwrap(),
         Probe::Revision { status: 200 }
     );
     assert_eq!(
-        world.provider.probe(&deployment, "missing").await.unwrap(),
+        world
+            .provider
+            .probe(&deployment, asks("missing"))
+            .await
+            .unwrap(),
         Probe::Revision { status: 404 }
     );
 }
@@ -239,7 +251,7 @@ async fn a_build_takes_its_time_and_is_not_taken_for_the_revision_before() {
         world.provider.status(&deployment.id).await.unwrap(),
         BuildState::Building
     );
-    let probe = world.provider.probe(&deployment, "/").await.unwrap();
+    let probe = world.provider.probe(&deployment, asks("/")).await.unwrap();
     assert!(
         matches!(&probe, Probe::NotYet { seen } if seen.contains("503")),
         "{probe:?}"
@@ -301,7 +313,7 @@ async fn an_alias_shows_the_deployment_until_that_is_deleted() {
         ..deployment.clone()
     };
     assert_eq!(
-        world.provider.probe(&shown, "/").await.unwrap(),
+        world.provider.probe(&shown, asks("/")).await.unwrap(),
         Probe::Revision { status: 200 }
     );
     let other = world.create("ctx", 2, "two").await.deployment;
@@ -312,7 +324,7 @@ async fn an_alias_shows_the_deployment_until_that_is_deleted() {
                 id: other.id,
                 ..shown
             },
-            "/",
+            asks("/"),
         )
         .await
         .unwrap();
@@ -349,7 +361,11 @@ async fn a_gateway_that_is_away_is_asked_again_later() {
         .await
         .unwrap()
         .unwrap();
-    let error = world.provider.probe(&deployment, "/").await.unwrap_err();
+    let error = world
+        .provider
+        .probe(&deployment, asks("/"))
+        .await
+        .unwrap_err();
     assert_eq!(error.failure, Failure::Retryable { after: None });
     assert!(!error.to_string().contains("127.0.0.1"), "{error}");
     let beneath = std::error::Error::source(&error).unwrap().to_string();
