@@ -47,8 +47,7 @@ pub async fn fetch_with(url: &str, headers: &[(&str, &str)]) -> Answer {
         .expect("previews of tests are http");
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let port = host.rsplit_once(':').map_or("80", |(_, port)| port);
-    let client = reqwest::Client::builder()
-        .no_proxy()
+    let client = foreshow_tls::inward()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(Duration::from_secs(30))
         .build()

@@ -3,6 +3,7 @@
 //! Each story has a folder of its own, port 0, and ends the processes that it started, by their id.
 
 mod clients;
+mod cloud;
 mod dir;
 mod ends;
 mod ground;
@@ -13,6 +14,7 @@ mod up;
 mod upstream;
 
 pub use clients::{Client, Listener};
+pub use cloud::{Cloud, DENO_TOKEN, VERCEL_TOKEN};
 pub use dir::{site, write};
 pub use ends::Ends;
 pub use ground::{Ground, PrivateServers};

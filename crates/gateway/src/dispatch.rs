@@ -17,7 +17,7 @@ use crate::guard::{Guard, Refusal};
 use crate::linger::linger;
 use crate::pages::Pages;
 use crate::state::PreviewState;
-use crate::{GatewayServices, host, overview, previews};
+use crate::{GatewayServices, hooks, host, overview, previews};
 
 /// What every answer may need.
 pub(crate) struct Gate {
@@ -56,6 +56,9 @@ async fn dispatch(State((gate, own)): State<(Arc<Gate>, Router)>, request: Reque
         // Whoever checks whether it lives rarely knows its name.
         Addressed::Suffix | Addressed::Elsewhere if parts.uri.path() == "/healthz" => {
             "ok\n".into_response()
+        }
+        Addressed::Suffix | Addressed::Elsewhere if hooks::is_hook(&parts) => {
+            hooks::receive(&gate.services, &parts, body).await
         }
         Addressed::Suffix | Addressed::Elsewhere => match gate.guard.admit(&parts, &host) {
             Ok(()) => own

@@ -12,6 +12,7 @@
 //! | `previews`, `state` | a label's answer: its site, or why there is none |
 //! | `overview`, [`PreviewSummary`] | the gateway's own pages, and what they tell of a context |
 //! | [`bundles`](GatewayBundleService), [`GatewayBundles`] | the files of large events: taken, kept and sent, and the client for it |
+//! | [`hooks`](ProviderHook) | what providers say of their deployments |
 //! | [`AdminServer`] | a role's health, readiness and metrics |
 //! | `pages`, `api` | templates, and how the API says no |
 //! | `serving`, `linger`, `leftovers` | sockets, answers that come early, files that are being received |
@@ -22,6 +23,7 @@ mod bundles;
 mod dispatch;
 mod error;
 mod guard;
+mod hooks;
 mod host;
 mod leftovers;
 mod linger;
@@ -39,5 +41,6 @@ mod tests;
 pub use admin::{AdminServer, AdminServices, BoundAdmin, Health, ReadyCheck, check_within};
 pub use bundles::{GatewayBundleService, GatewayBundles, GatewayBundlesError};
 pub use error::GatewayError;
+pub use hooks::{NotSigned, ProviderHook};
 pub use server::{BoundGateway, Gateway, GatewayServices};
 pub use summary::PreviewSummary;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bundles::{GatewayBundleService, Uploads};
 use crate::guard::Guard;
+use crate::hooks::ProviderHook;
 use crate::serving::Listening;
 use crate::{GatewayError, dispatch, pages::Pages};
 
@@ -40,6 +41,8 @@ pub struct GatewayServices {
     pub clock: Arc<dyn Clock>,
     /// Where publishers put their bundles; without, the API for it says that there is none.
     pub bundles: Option<GatewayBundleService>,
+    /// Providers that may call; signed, so without the token.
+    pub hooks: Vec<Arc<dyn ProviderHook>>,
     /// Who has it may use the gateway's own pages and API from another machine, as `Authorization: Bearer`. Without, nobody
     /// may. Never empty.
     pub token: Option<Secret>,

@@ -1,7 +1,7 @@
 //! A provider that costs nothing: what is deployed is one entry of a map.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use foreshow_contract::{ContextKey, DeploymentId, Framework, HostLabel, ProviderName};
 use foreshow_engine::{
     Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Inventory, Probe,
-    Provider, ProviderError,
+    ProbeQuestion, Provider, ProviderError,
 };
 
 /// Ready at once, and reached at once.
@@ -30,9 +30,7 @@ impl Costless {
     pub(crate) fn new() -> Self {
         Self {
             name: ProviderName::from("costless"),
-            capabilities: Capabilities {
-                frameworks: BTreeSet::from([Framework::Static]),
-            },
+            capabilities: Capabilities::of([Framework::Static]),
             state: Mutex::default(),
         }
     }
@@ -135,7 +133,7 @@ impl Provider for Costless {
         Ok(true)
     }
 
-    async fn probe(&self, _: &Deployment, _: &str) -> Result<Probe, ProviderError> {
+    async fn probe(&self, _: &Deployment, _: ProbeQuestion<'_>) -> Result<Probe, ProviderError> {
         Ok(Probe::Revision { status: 200 })
     }
 }

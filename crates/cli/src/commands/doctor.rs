@@ -1,19 +1,22 @@
 //! `doctor`: everything that a worker needs, looked at one by one.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use foreshow_engine::Queue;
+use foreshow_contract::InstallationKey;
+use foreshow_engine::{Clock, Queue};
 use serde_json::json;
 
 use crate::args::Global;
 use crate::config::{Backend, Loaded, Role, redacted};
 use crate::data_dir::{DataDir, gateway_addr};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, OrFail as _};
 use crate::installation_key;
 use crate::terminal::answer;
-use crate::wiring::{Backends, Client, agree, backend, chain, fleet};
+use crate::wiring::providers::remote;
+use crate::wiring::{Backends, Client, WallClock, agree, backend, chain, fleet};
 
 /// Nothing here takes longer where it is well.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
@@ -27,7 +30,7 @@ pub(crate) struct Doctor {}
 
 /// How one thing is.
 struct Finding {
-    what: &'static str,
+    what: String,
     state: State,
     said: String,
     help: Option<String>,
@@ -52,25 +55,25 @@ impl State {
 }
 
 impl Finding {
-    fn well(what: &'static str, said: impl Into<String>) -> Self {
+    fn well(what: impl Into<String>, said: impl Into<String>) -> Self {
         Self {
-            what,
+            what: what.into(),
             state: State::Well,
             said: said.into(),
             help: None,
         }
     }
 
-    fn doubtful(what: &'static str, said: impl Into<String>, help: impl Into<String>) -> Self {
+    fn doubtful(what: impl Into<String>, said: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
-            what,
+            what: what.into(),
             state: State::Doubtful,
             said: said.into(),
             help: Some(help.into()),
         }
     }
 
-    fn sick(what: &'static str, said: impl Into<String>, help: impl Into<String>) -> Self {
+    fn sick(what: impl Into<String>, said: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             state: State::Sick,
             ..Self::doubtful(what, said, help)
@@ -97,6 +100,7 @@ impl Doctor {
                 "name both, or neither",
             ));
         }
+        providers(&loaded, dir.as_ref(), &mut findings).await?;
         let is_embedded = [Role::Broker, Role::Store]
             .map(|role| backend(&loaded.config, role))
             .iter()
@@ -319,6 +323,42 @@ async fn store(
     Ok(())
 }
 
+/// Looks at each provider's credentials and what they permit.
+async fn providers(
+    loaded: &Loaded,
+    dir: Option<&DataDir>,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failure> {
+    let key = match dir {
+        Some(dir) if dir.installation_key().exists() => {
+            installation_key::load(&loaded.config, dir)?
+        }
+        // Nothing that is looked at depends on it.
+        Some(_) | None => installation_key::configured(&loaded.config)?
+            .unwrap_or(InstallationKey::try_from_slice(&[0; 32]).or_fail(Exit::Usage)?),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    for provider in remote(&loaded.config, &key, &clock)? {
+        let name = provider.name();
+        match within(provider.check()).await {
+            Ok(checks) => findings.extend(checks.into_iter().map(|check| {
+                let what = format!("{name} {}", check.what);
+                if check.is_well {
+                    Finding::well(what, check.said)
+                } else {
+                    Finding::sick(what, check.said, "previews cannot be deployed there until that is mended")
+                }
+            })),
+            Err(said) => findings.push(Finding::sick(
+                name.to_string(),
+                said,
+                "its API does not answer, or refuses the token; the provider's status page may tell",
+            )),
+        }
+    }
+    Ok(())
+}
+
 async fn gateway(loaded: &Loaded) -> Finding {
     let config = &loaded.config;
     let announced = gateway_addr(loaded.data_dir()).map(|addr| format!("http://{addr}"));
@@ -330,10 +370,7 @@ async fn gateway(loaded: &Loaded) -> Finding {
         );
     };
     let asked = async {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(ANSWERS_WITHIN)
-            .build()?;
+        let client = foreshow_tls::inward().timeout(ANSWERS_WITHIN).build()?;
         let url = format!("{}/healthz", url.trim_end_matches('/'));
         client.get(url).send().await?.error_for_status()
     };

@@ -58,10 +58,7 @@ impl Healthcheck {
 }
 
 async fn ask(url: &str) -> anyhow::Result<(reqwest::StatusCode, String)> {
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(ANSWERS_WITHIN)
-        .build()?;
+    let client = foreshow_tls::inward().timeout(ANSWERS_WITHIN).build()?;
     let answer = client.get(url).send().await?;
     Ok((answer.status(), answer.text().await?))
 }

@@ -9,6 +9,7 @@ mod healthcheck;
 mod previews;
 mod publish;
 mod serving;
+mod simulate;
 mod topology;
 mod touch;
 mod up;
@@ -44,7 +45,10 @@ pub(crate) enum Command {
     /// Declare the broker's exchanges and queues, or compare them with what they should be
     #[command(subcommand)]
     Topology(topology::Topology),
-    /// Check broker, store, data folder and clocks, and say how to mend each
+    /// Stand in for a provider's API on this machine, to try Foreshow without an account
+    #[command(subcommand)]
+    Simulate(simulate::Simulate),
+    /// Check broker, store, providers, data folder and clocks, and say how to mend each
     Doctor(doctor::Doctor),
     /// Ask a running worker or gateway whether it gets on
     Healthcheck(healthcheck::Healthcheck),
@@ -68,6 +72,7 @@ impl Command {
             Self::Previews(previews) => previews.run(global).await,
             Self::Why(why) => why.run(global).await,
             Self::Topology(topology) => topology.run(global).await,
+            Self::Simulate(simulate) => simulate.run(global).await,
             Self::Doctor(doctor) => doctor.run(global).await,
             Self::Healthcheck(healthcheck) => healthcheck.run(global).await,
             Self::Config(config) => config.run(global),

@@ -89,6 +89,13 @@ impl File<'_> {
         let (is_key, is_section) = (layers.keys().takes(key), layers.keys().is_section(key));
         match value.get_ref() {
             DeValue::Table(table) if is_section => self.table(key, table, layers, problems),
+            value @ DeValue::Table(_) if layers.keys().is_map(key) => match json(value) {
+                Some(value) => layers.set(key, value, origin, problems),
+                None => {
+                    problems
+                        .push(Problem::new(format!("`{key}` cannot have dates in it")).at(origin));
+                }
+            },
             DeValue::Table(_) if is_key => {
                 problems.push(
                     Problem::new(format!("`{key}` is one value, not a section"))
@@ -145,6 +152,11 @@ fn json(value: &DeValue<'_>) -> Option<Value> {
             .map(|item| json(item.get_ref()))
             .collect::<Option<Vec<_>>>()
             .map(Value::Array),
-        DeValue::Datetime(_) | DeValue::Table(_) => None,
+        DeValue::Table(table) => table
+            .iter()
+            .map(|(name, value)| Some((name.get_ref().to_string(), json(value.get_ref())?)))
+            .collect::<Option<_>>()
+            .map(Value::Object),
+        DeValue::Datetime(_) => None,
     }
 }

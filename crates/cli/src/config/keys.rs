@@ -7,7 +7,14 @@ use serde_json::Value;
 use super::Config;
 
 /// Keys whose values are never shown. Each may be given as a file instead, under the same name with [`FILE_SUFFIX`].
-const SECRETS: [&str; 2] = ["installation_key", "gateway.token"];
+const SECRETS: [&str; 6] = [
+    "installation_key",
+    "gateway.token",
+    "vercel.token",
+    "vercel.protection_secret",
+    "vercel.webhook_secret",
+    "deno.token",
+];
 /// Keys whose values may hold a password, which is not shown. They may be given as files too.
 const URLS: [&str; 2] = ["broker", "store"];
 /// Ends the name of a key that names a file with the secret in it.
@@ -43,6 +50,11 @@ impl Keys {
         self.0.contains_key(name) || secret_of_file(name).is_some()
     }
 
+    /// Whether the key's value is a map, whose names are the user's.
+    pub(super) fn is_map(&self, key: &str) -> bool {
+        self.default_of(key).is_some_and(Value::is_object)
+    }
+
     /// Whether keys begin with this name and a dot.
     pub(super) fn is_section(&self, name: &str) -> bool {
         self.0.keys().any(|key| {
@@ -75,7 +87,8 @@ impl Keys {
 
 fn flatten(prefix: &str, value: Value, keys: &mut BTreeMap<String, Value>) {
     match value {
-        Value::Object(members) => {
+        // Without members it is a map, whose names are the user's: one value.
+        Value::Object(members) if !members.is_empty() => {
             for (name, member) in members {
                 let key = if prefix.is_empty() {
                     name

@@ -137,7 +137,8 @@ impl Layers {
                 .filter(|item| !item.is_empty())
                 .map(Value::from)
                 .collect(),
-            Some(Value::String(_) | Value::Object(_)) | None => as_text(),
+            Some(Value::Object(_)) => serde_json::from_str(text).unwrap_or_else(|_| as_text()),
+            Some(Value::String(_)) | None => as_text(),
         };
         self.set(name, value, origin, problems);
     }
@@ -242,7 +243,10 @@ impl Layers {
             Some(Value::Null) => {
                 return format!("mend it, or leave `{key}` out, as it is by default");
             }
-            Some(Value::String(_) | Value::Object(_)) | None => "write a text",
+            Some(Value::Object(_)) => {
+                "write a section with a line for each name, or JSON in the environment"
+            }
+            Some(Value::String(_)) | None => "write a text",
         };
         match self.keys.default_of(key) {
             Some(default) => format!("{kind}; the default is {default}"),

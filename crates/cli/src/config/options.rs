@@ -7,9 +7,9 @@ use std::time::Duration;
 use foreshow_contract::Secret;
 use foreshow_engine::{
     BuildOptions, CancelOptions, EngineOptions, LeaseOptions, ProbeOptions, RetentionOptions,
-    RetryOptions, SweepOptions, TenantLimits, WaitOptions, WorkerOptions,
+    RetryOptions, RoutingOptions, SweepOptions, TenantLimits, WaitOptions, WorkerOptions,
 };
-use foreshow_providers::local::LocalSettings;
+use foreshow_providers::{DenoSettings, VercelSettings, local::LocalSettings};
 use foreshow_store::embedded::KEEP_OUTCOMES;
 use serde::{Deserialize, Serialize};
 
@@ -54,12 +54,18 @@ pub(crate) struct Config {
     pub(crate) retention: RetentionOptions,
     /// Comparing what providers have with what the store knows.
     pub(crate) sweep: SweepOptions,
+    /// Choosing among providers.
+    pub(crate) routing: RoutingOptions,
     /// Limits of each tenant.
     pub(crate) limits: TenantLimits,
     /// Limits of each context's files.
     pub(crate) bundle: foreshow_bundle::Limits,
     /// The provider that serves previews from the data folder.
     pub(crate) local: LocalSettings,
+    /// Vercel, where it has a token.
+    pub(crate) vercel: VercelSettings,
+    /// Deno Deploy, where it has a token.
+    pub(crate) deno: DenoSettings,
     /// The gateway, as others reach it.
     pub(crate) gateway: GatewayOptions,
     /// The embedded broker and store.
@@ -267,9 +273,12 @@ impl Default for Config {
             probe: ProbeOptions::default(),
             retention: RetentionOptions::default(),
             sweep: SweepOptions::default(),
+            routing: RoutingOptions::default(),
             limits: TenantLimits::default(),
             bundle: foreshow_bundle::Limits::default(),
             local: LocalSettings::default(),
+            vercel: VercelSettings::default(),
+            deno: DenoSettings::default(),
             gateway: GatewayOptions::default(),
             sqlite: SqliteOptions::default(),
             rabbitmq: RabbitMqSettings::default(),
@@ -293,6 +302,7 @@ impl Config {
             probe: self.probe.clone(),
             retention: self.retention.clone(),
             sweep: self.sweep.clone(),
+            routing: self.routing.clone(),
             limits: self.limits.clone(),
             bundle: self.bundle.clone(),
         }

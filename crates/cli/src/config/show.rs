@@ -32,7 +32,7 @@ impl Loaded {
             }
             let line = match shown(key, setting) {
                 Value::Null => format!("# {name} is not set"),
-                value => format!("{name} = {value}"),
+                value => format!("{name} = {}", toml(&value)),
             };
             _ = writeln!(out, "{line:<36} # {}", setting.origin);
         }
@@ -51,6 +51,24 @@ impl Loaded {
             })
             .collect();
         json!({ "file": self.file, "keys": keys })
+    }
+}
+
+/// A value as TOML, in one line. Texts and numbers are written as in JSON; tables are not.
+fn toml(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let members = members.iter().filter(|(_, value)| !value.is_null());
+            let members: Vec<_> = members
+                .map(|(name, value)| format!("{} = {}", Value::from(name.as_str()), toml(value)))
+                .collect();
+            format!("{{ {} }}", members.join(", "))
+        }
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(toml).collect();
+            format!("[{}]", items.join(","))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod fleet;
 mod leases;
 mod metrics;
 mod naming;
+pub(crate) mod providers;
 mod service;
 
 pub(crate) use admin::{agree, chain};

@@ -26,7 +26,7 @@ use tracing::{debug, info, warn};
 use super::backends::outcomes_kept;
 use super::client::origin;
 use super::leases::Leases;
-use super::{Backends, admin, fleet, metrics, naming};
+use super::{Backends, admin, fleet, metrics, naming, providers};
 use crate::config::Loaded;
 use crate::data_dir::{Announcement, DataDir, gateway_addr};
 use crate::failure::{Exit, Failure, OrFail as _};
@@ -140,16 +140,20 @@ impl Service {
                 Arc::clone(&clock),
                 config.local.clone(),
             );
+            let remote = providers::remote(config, &installation, &clock)?;
+            let mut options = config.engine();
+            let provider = provider.or_fail(Exit::Environment)?;
+            let providers = providers::all(provider, remote, &mut options.routing)?;
             let bundles = backends.bundles.clone();
             let engine = Engine::new(EngineParts {
                 broker: Arc::clone(&backends.broker),
                 store: Arc::clone(&backends.store),
                 lease_store: leases.store(),
-                providers: vec![Arc::new(provider.or_fail(Exit::Environment)?)],
+                providers,
                 bundles: bundles.expect("whoever has a data folder has bundles"),
                 clock: Arc::clone(&clock),
                 installation: installation.clone(),
-                options: config.engine(),
+                options,
                 seed: random()?,
                 worker: name,
                 tasks: leases.tasks(),
@@ -175,6 +179,7 @@ impl Service {
                     folder: dir.bundles(),
                     max_bytes: config.gateway.bundle_max_bytes.unwrap_or(BUNDLE_MAX_BYTES),
                 }),
+                hooks: providers::hooks(config, &installation),
                 token: config.gateway.token.clone(),
             };
             url = Some(gateway.url());

@@ -63,8 +63,7 @@ impl GatewayBundles {
     ) -> Result<Self, GatewayBundlesError> {
         let base = parse_base(base_url)?;
         let headers = token.map(authorization).transpose()?.unwrap_or_default();
-        let http = reqwest::Client::builder()
-            .no_proxy()
+        let http = foreshow_tls::inward()
             .redirect(Policy::none())
             .connect_timeout(CONNECTS_WITHIN)
             .default_headers(headers)

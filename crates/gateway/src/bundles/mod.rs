@@ -65,7 +65,10 @@ fn refused(error: &BundlesError) -> ApiError {
             *code,
             error.message.clone(),
         ),
-        Failure::Retryable { .. } | Failure::RateLimited { .. } | Failure::ProviderDown => {
+        Failure::Retryable { .. }
+        | Failure::RateLimited { .. }
+        | Failure::ProviderDown
+        | Failure::ProviderClosed { .. } => {
             tracing::warn!(
                 error = error as &dyn std::error::Error,
                 "a bundle could not be worked on"

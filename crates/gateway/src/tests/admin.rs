@@ -53,7 +53,7 @@ impl Admin {
     }
 
     async fn ask(&self, method: Method, path: &str) -> Seen {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = foreshow_tls::inward().build().unwrap();
         let request = client.request(method, format!("http://{}{path}", self.address));
         let answer = request.send().await.unwrap();
         Seen {

@@ -60,7 +60,7 @@ fn event(number: u64) -> String {
 
 impl World {
     async fn upload(&self, query: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Seen {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = foreshow_tls::inward().build().unwrap();
         let mut request = client
             .put(format!("http://{}/v1/bundles?{query}", self.address))
             .body(body);
@@ -222,7 +222,7 @@ async fn too_large_a_bundle_is_told_so_however_it_is_sent() {
     assert!(seen.body.contains("more than 1000 bytes"), "{}", seen.body);
 
     // In pieces, and nobody says how many: it is cut off where the limit is.
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = foreshow_tls::inward().build().unwrap();
     let pieces = large
         .chunks(64 << 10)
         .map(|piece| Ok::<_, std::io::Error>(piece.to_vec()));

@@ -139,6 +139,7 @@ impl World {
                 folder: folder.path().join("uploads"),
                 max_bytes,
             }),
+            hooks: Vec::new(),
             token: setup.token.map(Into::into),
         };
         let shutdown = CancellationToken::new();
@@ -162,8 +163,7 @@ impl World {
         path: &str,
         headers: &[(&str, &str)],
     ) -> Seen {
-        let client = reqwest::Client::builder()
-            .no_proxy()
+        let client = foreshow_tls::inward()
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();

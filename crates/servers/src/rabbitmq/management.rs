@@ -58,8 +58,7 @@ impl fmt::Debug for Management {
 
 impl Management {
     pub(crate) fn new(amqp_port: u16, port: u16, user: &str, password: &str) -> Self {
-        let client = reqwest::Client::builder()
-            .no_proxy()
+        let client = foreshow_tls::inward()
             .timeout(Duration::from_mins(1))
             .build()
             .expect("a client without TLS can always be built");

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use foreshow_bundle::{Collected, IgnoreReason};
-use foreshow_contract::{Failed, OrdinalKind, Ready, ResultBody, ResultEvent, Timestamp};
+use foreshow_contract::{
+    DomainReport, DomainWord, Failed, OrdinalKind, Ready, ResultBody, ResultEvent, SizeReport,
+    Timestamp,
+};
 
 use crate::args::Global;
 use crate::failure::{Exit, Failure};
@@ -11,6 +14,9 @@ use crate::terminal::{answer, bytes, count, duration, tell, time_of_day};
 
 /// Names of what was left out, at most.
 const NAMED: usize = 3;
+
+/// From this size on it is told which files are the largest, in bytes.
+const WORTH_A_LOOK: u64 = 1_000_000;
 
 /// Tells the result, and how the command ends.
 pub(super) fn report(
@@ -87,6 +93,14 @@ fn ready_lines(ready: &Ready, collected: &Collected) -> Vec<String> {
         ),
     ];
     lines.extend(left_out(collected).map(|left_out| format!("  left out  {left_out}")));
+    lines.extend(ready.size.iter().flat_map(size_lines));
+    lines.extend(ready.domains.iter().flat_map(domain_lines));
+    if let Some(cost) = &ready.estimated_cost {
+        lines.push(format!(
+            "  costs     about {} {}",
+            cost.amount, cost.currency
+        ));
+    }
     lines.push(format!("  newest at {}", ready.alias_url));
     if let Some(at) = ready.expires_at {
         lines.push(format!(
@@ -95,6 +109,52 @@ fn ready_lines(ready: &Ready, collected: &Collected) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// Where the bytes are, where that is worth a look, and what could be left out.
+fn size_lines(size: &SizeReport) -> Vec<String> {
+    let mut lines = Vec::new();
+    if size.bytes >= WORTH_A_LOOK {
+        let largest = size.largest.iter().take(NAMED);
+        let largest: Vec<_> = largest
+            .map(|file| format!("{} ({})", file.path.escape_debug(), bytes(file.bytes)))
+            .collect();
+        lines.push(format!("  largest   {}", largest.join(", ")));
+    }
+    let could: Vec<_> = size
+        .could_ignore
+        .iter()
+        .map(|one| format!("{} ({})", one.pattern, bytes(one.bytes)))
+        .collect();
+    if !could.is_empty() {
+        lines.push(format!(
+            "  hint      is all of it needed? A line in .foreshowignore leaves it out: {}",
+            could.join(", ")
+        ));
+    }
+    lines
+}
+
+fn domain_lines(domain: &DomainReport) -> Vec<String> {
+    let name = domain.domain.escape_debug();
+    match domain.state {
+        DomainWord::Bound => vec![format!("  domain    {name}")],
+        DomainWord::Unverified => {
+            let records = domain.records.iter();
+            let first = format!(
+                "  domain    {name} is not verified yet; set these DNS records and publish again:"
+            );
+            let records = records.map(|record| format!("            {}", record.escape_debug()));
+            std::iter::once(first).chain(records).collect()
+        }
+        DomainWord::Refused => {
+            let why = domain.message.as_deref().unwrap_or("no reason was given");
+            vec![format!(
+                "  domain    {name} was refused: {}",
+                why.escape_debug()
+            )]
+        }
+    }
 }
 
 /// `.env (…), node_modules/ (…) and 3 more`.
@@ -196,6 +256,8 @@ mod tests {
             bytes_reused: 0,
             attempts: 1,
             estimated_cost: None,
+            domains: Vec::new(),
+            size: None,
         };
         let lines = ready_lines(&ready, &collected());
         assert_eq!(

@@ -1,0 +1,107 @@
+//! The providers that are configured, and the order in which they are tried.
+
+use std::sync::Arc;
+
+use foreshow_contract::{ContextKey, InstallationKey, ProviderName, Secret};
+use foreshow_engine::{Clock, Provider, RoutingOptions};
+use foreshow_gateway::{NotSigned, ProviderHook};
+use foreshow_providers::{
+    DenoProvider, LocalProvider, VercelProvider, local,
+    vercel::{self, WebhookError},
+};
+use http::HeaderMap;
+
+use crate::config::Config;
+use crate::failure::{Exit, Failure, OrFail as _};
+
+/// Every provider across the network that has credentials.
+pub(crate) fn remote(
+    config: &Config,
+    installation: &InstallationKey,
+    clock: &Arc<dyn Clock>,
+) -> Result<Vec<Arc<dyn Provider>>, Failure> {
+    let mut providers: Vec<Arc<dyn Provider>> = Vec::new();
+    if is_given(&config.vercel.token) {
+        let vercel =
+            VercelProvider::try_new(config.vercel.clone(), installation, Arc::clone(clock));
+        providers.push(Arc::new(vercel.or_fail(Exit::Usage)?));
+    }
+    if is_given(&config.deno.token) {
+        let deno =
+            DenoProvider::try_new(config.deno.clone(), installation.clone(), Arc::clone(clock));
+        providers.push(Arc::new(deno.or_fail(Exit::Usage)?));
+    }
+    Ok(providers)
+}
+
+fn is_given(token: &Secret) -> bool {
+    !token.expose().is_empty()
+}
+
+/// Those of them that may call the gateway.
+pub(crate) fn hooks(config: &Config, installation: &InstallationKey) -> Vec<Arc<dyn ProviderHook>> {
+    let mut hooks: Vec<Arc<dyn ProviderHook>> = Vec::new();
+    if let Some(secret) = &config.vercel.webhook_secret {
+        hooks.push(Arc::new(VercelHook {
+            secret: secret.clone(),
+            installation: installation.clone(),
+        }));
+    }
+    hooks
+}
+
+/// Vercel's account webhooks.
+struct VercelHook {
+    secret: Secret,
+    installation: InstallationKey,
+}
+
+impl ProviderHook for VercelHook {
+    fn provider(&self) -> &'static str {
+        vercel::NAME
+    }
+
+    fn read(&self, headers: &HeaderMap, body: &[u8]) -> Result<Option<ContextKey>, NotSigned> {
+        let signature = headers.get(vercel::SIGNATURE_HEADER);
+        let signature = signature.and_then(|value| value.to_str().ok());
+        let read =
+            |signature| vercel::read_webhook(&self.secret, &self.installation, signature, body);
+        match signature.map(read) {
+            Some(Ok(notice)) => Ok(notice.map(|notice| notice.key)),
+            // Theirs, and of a kind that is not known here.
+            Some(Err(WebhookError::Body)) => Ok(None),
+            Some(Err(WebhookError::Signature)) | None => Err(NotSigned),
+        }
+    }
+}
+
+/// All of them, and the options with their order: previews of this machine come last, and only events that name them get them where
+/// another provider is configured, for nobody elsewhere could open them.
+pub(crate) fn all(
+    local: LocalProvider,
+    mut remote: Vec<Arc<dyn Provider>>,
+    routing: &mut RoutingOptions,
+) -> Result<Vec<Arc<dyn Provider>>, Failure> {
+    if routing.order.is_empty() {
+        routing.order = remote.iter().map(|one| one.name().clone()).collect();
+        if routing.order.is_empty() {
+            routing.order.push(ProviderName::from(local::NAME));
+        }
+    }
+    remote.push(Arc::new(local));
+    let unknown = routing
+        .order
+        .iter()
+        .chain(routing.weights.keys())
+        .find(|name| !remote.iter().any(|one| one.name() == *name));
+    match unknown {
+        None => Ok(remote),
+        Some(name) => Err(Failure::new(
+            Exit::Usage,
+            format!("`routing` names the provider {name}, which is not configured"),
+        )
+        .help(format!(
+            "give it a token (`{name}.token`), or take it out of routing.order and routing.weights"
+        ))),
+    }
+}
