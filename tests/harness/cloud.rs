@@ -48,6 +48,10 @@ impl Foreshow {
     pub fn deploying_to(self, cloud: &Cloud) -> Self {
         self.set("FORESHOW_VERCEL__API_URL", cloud.vercel.api_url())
             .set("FORESHOW_VERCEL__TOKEN", VERCEL_TOKEN)
+            .set(
+                "FORESHOW_VERCEL__ALIAS_SUFFIX",
+                format!("localhost:{}", cloud.vercel.address().port()),
+            )
             .set("FORESHOW_DENO__API_URL", cloud.deno.api_url())
             .set("FORESHOW_DENO__TOKEN", DENO_TOKEN)
             .set("FORESHOW_DENO__ORG", "acme")

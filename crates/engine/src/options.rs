@@ -2,10 +2,12 @@
 //! [`EngineOptions::check`] at start.
 
 use std::{
+    collections::BTreeMap,
     num::{NonZeroU32, NonZeroUsize},
     time::Duration,
 };
 
+use foreshow_contract::TenantId;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -57,6 +59,9 @@ pub struct EngineOptions {
     pub sweep: SweepOptions,
     /// Choosing among providers.
     pub routing: RoutingOptions,
+    /// Whose domains are whose: each tenant's, as `demo.acme.dev`, or `*.acme.dev` for all names below it. Default none: a domain that
+    /// its tenant is not named for here is refused, for at a provider all tenants share one account.
+    pub domains: BTreeMap<TenantId, Vec<String>>,
     /// Limits of each tenant.
     pub limits: TenantLimits,
     /// Limits of each context's files.

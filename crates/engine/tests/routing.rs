@@ -4,8 +4,8 @@ mod world;
 
 use std::num::NonZeroU32;
 
-use foreshow_contract::{ProviderName, ResultBody, Strategy};
-use foreshow_engine::{Failure, Price, RateLimit, testing::FakeBuild};
+use foreshow_contract::{DomainWord, ProviderName, ResultBody, Strategy};
+use foreshow_engine::{Failure, Price, RateLimit, Store, testing::FakeBuild};
 use world::{World, end, secs, update};
 
 fn two() -> World {
@@ -217,5 +217,71 @@ async fn what_others_have_is_swept_while_one_is_away() {
     assert!(world.try_sweep().await.is_err());
     assert!(world.providers[1].deployments().is_empty());
     assert_eq!(world.providers[0].deployments().len(), 1);
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_refuses_us_keeps_nobody_from_the_others() {
+    let world = two();
+    // The store is new: every context is looked up first, everywhere.
+    for operation in ["list", "inventory", "create"] {
+        world.providers[0]
+            .set_failing(operation, Some(Failure::Permanent("provider_unauthorized")));
+    }
+    world.publish(update("c", 1).provider("second")).await;
+    world.settle().await;
+    assert_eq!(host(&world, "c"), "second");
+    world.publish(end("c", 2)).await;
+    world.settle().await;
+    assert_eq!(world.ends("c", "removed").len(), 1);
+    assert!(world.elapsed() < secs(60), "{:?}", world.elapsed());
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nudge_has_the_build_looked_at_at_once() {
+    let world = World::with(|options| {
+        options.build.poll_min_ms = 600_000;
+        options.build.poll_max_ms = 600_000;
+    });
+    world.provider.set_build(FakeBuild::Ready(secs(10)));
+    world.publish(update("c", 1)).await;
+    tokio::time::sleep(secs(11)).await;
+    world.store.nudge(&world::key("c")).await.unwrap();
+    world.settle().await;
+    assert!(world.elapsed() < secs(15), "{:?}", world.elapsed());
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_domain_is_pointed_at_the_preview_only_for_the_tenant_that_has_it() {
+    let world = World::with(|options| {
+        let own = vec!["*.acme.dev".to_owned()];
+        options.domains.insert("acme".parse().unwrap(), own);
+    });
+    world
+        .publish(
+            update("c", 1)
+                .domain("demo.acme.dev")
+                .domain("demo.other.dev"),
+        )
+        .await;
+    world.settle().await;
+    let ends = world.ends("c", "ready");
+    let ResultBody::Ready(ready) = &ends[0].body else {
+        panic!("not ready")
+    };
+    let told: Vec<_> = ready
+        .domains
+        .iter()
+        .map(|one| (one.domain.as_str(), one.state))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("demo.acme.dev", DomainWord::Bound),
+            ("demo.other.dev", DomainWord::Refused)
+        ]
+    );
     world.finish().await;
 }

@@ -12,4 +12,4 @@ pub mod vercel;
 
 pub use deno::{DenoError, DenoProvider, DenoSettings};
 pub use local::{LocalError, LocalProvider, LocalSettings};
-pub use vercel::{VercelError, VercelProvider, VercelSettings};
+pub use vercel::{BuildMachine, Protection, VercelError, VercelProvider, VercelSettings};

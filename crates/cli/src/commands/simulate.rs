@@ -45,20 +45,30 @@ impl Simulate {
             Self::Vercel(stage) => {
                 let options = VercelOptions::default();
                 let token = options.tokens.first().cloned().unwrap_or_default();
-                let settings = [("FORESHOW_VERCEL__TOKEN", token)];
-                stage
-                    .play::<Vercel>(options, "FORESHOW_VERCEL__API_URL", &settings, global)
-                    .await
+                let settings = |at: &Simulator<Vercel>| {
+                    vec![
+                        ("FORESHOW_VERCEL__API_URL", at.api_url()),
+                        ("FORESHOW_VERCEL__TOKEN", token),
+                        // Names below vercel.app lead to Vercel.
+                        (
+                            "FORESHOW_VERCEL__ALIAS_SUFFIX",
+                            format!("localhost:{}", at.address().port()),
+                        ),
+                    ]
+                };
+                stage.play(options, settings, global).await
             }
             Self::Deno(stage) => {
                 let options = DenoOptions::default();
-                let settings = [
-                    ("FORESHOW_DENO__TOKEN", options.token.clone()),
-                    ("FORESHOW_DENO__ORG", options.organization.clone()),
-                ];
-                stage
-                    .play::<Deno>(options, "FORESHOW_DENO__API_URL", &settings, global)
-                    .await
+                let (token, org) = (options.token.clone(), options.organization.clone());
+                let settings = |at: &Simulator<Deno>| {
+                    vec![
+                        ("FORESHOW_DENO__API_URL", at.api_url()),
+                        ("FORESHOW_DENO__TOKEN", token),
+                        ("FORESHOW_DENO__ORG", org),
+                    ]
+                };
+                stage.play(options, settings, global).await
             }
         }
     }
@@ -68,8 +78,7 @@ impl Stage {
     async fn play<P: Product>(
         self,
         options: P::Options,
-        api_url: &'static str,
-        settings: &[(&'static str, String)],
+        settings: impl FnOnce(&Simulator<P>) -> Vec<(&'static str, String)>,
         global: &Global,
     ) -> Result<Exit, Failure> {
         let mut interrupts = Interrupts::listen()?;
@@ -84,11 +93,11 @@ impl Stage {
         let knobs = json!({ "builds": { "build_ms": self.build_ms, "outcome": outcome } });
         simulator.put_knobs(knobs).or_fail(Exit::Usage)?;
         let url = simulator.api_url();
+        let settings = settings(&simulator);
         if global.json {
             let settings: serde_json::Map<_, _> = settings
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), value.as_str().into()))
-                .chain([(api_url.to_owned(), url.as_str().into())])
                 .collect();
             answer(&json!({ "url": url, "settings": settings }).to_string())?;
         } else {
@@ -101,7 +110,6 @@ impl Stage {
                 for (name, value) in settings {
                     tell(&format!("  {name}={value}"));
                 }
-                tell(&format!("  {api_url}={url}"));
                 tell("Ctrl-C ends it, and everything that was deployed to it.");
             }
         }

@@ -1,10 +1,11 @@
 //! The keys, as Rust types with their defaults.
 
+use std::collections::BTreeMap;
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use foreshow_contract::Secret;
+use foreshow_contract::{Secret, TenantId};
 use foreshow_engine::{
     BuildOptions, CancelOptions, EngineOptions, LeaseOptions, ProbeOptions, RetentionOptions,
     RetryOptions, RoutingOptions, SweepOptions, TenantLimits, WaitOptions, WorkerOptions,
@@ -56,6 +57,9 @@ pub(crate) struct Config {
     pub(crate) sweep: SweepOptions,
     /// Choosing among providers.
     pub(crate) routing: RoutingOptions,
+    /// Whose domains are whose: each tenant's, as `demo.acme.dev`, or `*.acme.dev` for all names below it. Default none: a domain
+    /// that its tenant is not named for here is refused, for at a provider all tenants share one account.
+    pub(crate) domains: BTreeMap<TenantId, Vec<String>>,
     /// Limits of each tenant.
     pub(crate) limits: TenantLimits,
     /// Limits of each context's files.
@@ -274,6 +278,7 @@ impl Default for Config {
             retention: RetentionOptions::default(),
             sweep: SweepOptions::default(),
             routing: RoutingOptions::default(),
+            domains: BTreeMap::new(),
             limits: TenantLimits::default(),
             bundle: foreshow_bundle::Limits::default(),
             local: LocalSettings::default(),
@@ -303,6 +308,7 @@ impl Config {
             retention: self.retention.clone(),
             sweep: self.sweep.clone(),
             routing: self.routing.clone(),
+            domains: self.domains.clone(),
             limits: self.limits.clone(),
             bundle: self.bundle.clone(),
         }

@@ -27,6 +27,7 @@ pub(super) fn install() -> Result<Rendered, Failure> {
         .context("another part of this process counts already")
         .or_fail(Exit::Environment)?;
     foreshow_engine::observe::describe();
+    foreshow_providers::http::describe();
     foreshow_broker::rabbitmq::metrics::describe();
     foreshow_store::redis::metrics::describe();
     let upkeep = handle.clone();

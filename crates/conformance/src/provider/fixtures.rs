@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use foreshow_bundle::{Limits, Tree, tree_from_inline};
 use foreshow_contract::{
-    App, ContextKey, HostLabel, InlineFile, InstallationKey, Revision, Secret, Sha256,
+    App, ContextKey, DeploymentId, HostLabel, InlineFile, InstallationKey, Revision, Secret, Sha256,
 };
 use foreshow_engine::{
     BuildState, CreateRequest, Created, Deployment, Probe, ProbeQuestion, Provider, ProviderError,
@@ -13,7 +13,7 @@ use foreshow_engine::{
 use super::{Adapter, Build};
 
 /// How long something that must happen may take, on a machine that does much else.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What is not a page, and so is not sent inline by those who do that for tiny sites.
 pub const STYLE: &str = "h1 { color: teal }\n";
@@ -148,10 +148,8 @@ pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) 
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    match tokio::time::timeout(PATIENCE, asking).await {
-        Ok(answer) => answer,
-        Err(_) => panic!("it was waited in vain until {what}"),
-    }
+    let answer = tokio::time::timeout(PATIENCE, asking).await;
+    answer.unwrap_or_else(|_| panic!("it was waited in vain until {what}"))
 }
 
 /// The page that a URL shows, once it shows one.
@@ -186,11 +184,15 @@ pub async fn nothing_is_left(provider: &dyn Provider, key: &ContextKey) {
     assert_eq!(provider.alias(&alias(key)).await.unwrap(), None);
 }
 
+/// That this is all that is listed for a context.
+pub async fn only_this_is_there(provider: &dyn Provider, key: &ContextKey, id: &DeploymentId) {
+    let listed = provider.list(key).await.unwrap();
+    let listed: Vec<_> = listed.iter().map(|one| &one.id).collect();
+    assert_eq!(listed, [id], "{key}");
+}
+
 /// The ids of what is listed for a context.
-pub async fn ids(
-    provider: &dyn Provider,
-    key: &ContextKey,
-) -> Vec<foreshow_contract::DeploymentId> {
+pub async fn ids(provider: &dyn Provider, key: &ContextKey) -> Vec<DeploymentId> {
     let listed = provider.list(key).await.unwrap();
     let mut ids: Vec<_> = listed.into_iter().map(|one| one.id).collect();
     ids.sort();

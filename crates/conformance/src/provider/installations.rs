@@ -6,9 +6,10 @@ use foreshow_contract::InstallationKey;
 
 use super::{Adapter, Build, Hosted, alias, deploy, inventory, key, page, ready, site, try_create};
 
-/// Or what one of them learned of its limits would not help the others.
+/// Whatever each has done so far. Or what one of them learned of its limits would not help the others.
 pub async fn every_process_has_the_same_account(adapter: &(impl Adapter + ?Sized)) {
     let (one, another) = (adapter.provider(), adapter.another());
+    deploy(adapter, &key("ctx"), 1, "page").await;
     assert_eq!(one.name(), another.name());
     assert_eq!(one.account(), another.account());
     assert_eq!(one.create_limit(), another.create_limit());

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use foreshow_contract::ContextKey;
 use foreshow_engine::BuildState;
 
-use super::{Adapter, Build, STYLE, create, deploy, ids, inventory, key, ready, site, try_create};
+use super::{
+    Adapter, Build, STYLE, create, deploy, ids, inventory, key, only_this_is_there, ready, site,
+    try_create,
+};
 
 /// With its tags, from the moment its create was answered: who looks for a create whose answer was lost finds it so.
 pub async fn what_was_created_is_listed_at_once(adapter: &(impl Adapter + ?Sized)) {
@@ -15,7 +18,7 @@ pub async fn what_was_created_is_listed_at_once(adapter: &(impl Adapter + ?Sized
     assert_eq!(first.key, key);
     assert_eq!(first.revision.get(), 3);
     assert_eq!(first.state, BuildState::Building);
-    assert_eq!(ids(&*provider, &key).await, [first.id.clone()]);
+    only_this_is_there(&*provider, &key, &first.id).await;
 
     let second = deploy(adapter, &key, 9_007_199_254_740_991, "two").await;
     assert_eq!(second.revision.get(), 9_007_199_254_740_991);
@@ -52,12 +55,12 @@ pub async fn contexts_and_tenants_are_apart(adapter: &(impl Adapter + ?Sized)) {
         created.push(create(adapter, Build::Never, key, 1, "page").await.id);
     }
     for (key, id) in keys.iter().zip(&created) {
-        assert_eq!(ids(&*provider, key).await, [id.clone()], "{key}");
+        only_this_is_there(&*provider, key, id).await;
     }
     provider.delete(&created[0]).await.unwrap();
     assert_eq!(provider.list(&keys[0]).await.unwrap(), []);
     for (key, id) in keys.iter().zip(&created).skip(1) {
-        assert_eq!(ids(&*provider, key).await, [id.clone()], "{key}");
+        only_this_is_there(&*provider, key, id).await;
     }
 }
 

@@ -1,11 +1,12 @@
 //! The end of a context: the same loop as a deployment, with the desired state `absent`.
 
-use foreshow_contract::{DeploymentId, Revision};
+use foreshow_contract::{DeploymentId, ProviderName, Revision};
+use tracing::warn;
 
 use super::{Job, stop::Stop};
 use crate::{
-    BuildState, Failure, Outcome, Provider, ProviderError, Settlement, mutants::mutant,
-    outcome::Subject, ports::QuotaMember,
+    BuildState, ContextRecord, Failure, Outcome, Provider, ProviderError, Settlement,
+    mutants::mutant, outcome::Subject, ports::QuotaMember,
 };
 
 /// How often a provider is asked what is left, within one attempt.
@@ -16,13 +17,28 @@ impl Job {
     ///
     /// Bounded by the end's revision, so that a clean-up that was frozen and wakes late cannot remove what a newer
     /// update has deployed meanwhile. The record stays, as the tombstone. A provider that fails stops nobody else's
-    /// clean-up; the end is tried again until it is done everywhere.
-    pub(super) async fn clean_up(&self, subject: &Subject) -> Result<Settlement, Stop> {
+    /// clean-up; the end is tried again until it is done everywhere. One that refuses us altogether, for its token is wrong, say,
+    /// holds up only the ends of contexts that are there: what it has of others, the sweeper finds covered by the end.
+    pub(super) async fn clean_up(
+        &self,
+        subject: &Subject,
+        record: &ContextRecord,
+    ) -> Result<Settlement, Stop> {
         let mut failed = None;
         for provider in self.engine.providers() {
-            if let Err(error) = remove_all(&**provider, subject).await {
-                failed = failed.or(Some(error));
+            let Err(mut error) = remove_all(&**provider, subject).await else {
+                continue;
+            };
+            if matches!(error.failure, Failure::Permanent(_)) {
+                if !is_at(record, provider.name()) {
+                    warn!(context.id = %subject.key, error = &error as &dyn std::error::Error,
+                        "{error}; left to the sweeper, should it have anything of {}", subject.key);
+                    continue;
+                }
+                // Somebody may put the token right.
+                error.failure = Failure::Retryable { after: None };
             }
+            failed = failed.or(Some(error));
         }
         if let Some(error) = failed {
             return Err(error.into());
@@ -33,6 +49,13 @@ impl Job {
             .await?;
         Ok(Settlement::of(Outcome::Removed))
     }
+}
+
+/// Whether the record has anything at this provider.
+fn is_at(record: &ContextRecord, provider: &ProviderName) -> bool {
+    let live = record.live.as_ref().map(|live| &live.provider);
+    let building = record.building.as_ref().map(|building| &building.provider);
+    live == Some(provider) || building == Some(provider)
 }
 
 async fn remove_all(provider: &dyn Provider, subject: &Subject) -> Result<(), ProviderError> {

@@ -311,7 +311,7 @@ impl Job {
                         .run()
                         .await
                 }
-                Wish::CleanUp => self.clean_up(subject).await,
+                Wish::CleanUp => self.clean_up(subject, &record).await,
                 Wish::GiveUp(trouble) => Err(Stop::failed(trouble.clone())),
             }
         };

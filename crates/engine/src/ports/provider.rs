@@ -48,7 +48,8 @@ pub trait Provider: Send + Sync + 'static {
     async fn list(&self, key: &ContextKey) -> Result<Vec<Deployment>, ProviderError>;
 
     /// Deployments of all contexts that carry this installation's tags, a page at a time: the first where `after` is
-    /// `None`, else the one that follows the page that gave it. A deployment that comes or goes meanwhile may be missed.
+    /// `None`, else the one that follows the page that gave it. A deployment that comes or goes meanwhile may be missed, and one at
+    /// a page's border may come twice.
     async fn inventory(&self, after: Option<&str>) -> Result<Inventory, ProviderError>;
 
     /// Creates a deployment with the tags given, uploading only what the provider lacks.

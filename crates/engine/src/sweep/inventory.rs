@@ -7,7 +7,7 @@ use foreshow_contract::{ContextKey, ProviderName};
 use crate::{BuildState, Deployment, Provider, ProviderError, worker::Engine};
 
 /// Deployments of one context, each with its provider.
-pub(super) type Listed = Vec<(ProviderName, Deployment)>;
+pub(crate) type Listed = Vec<(ProviderName, Deployment)>;
 
 /// Everything that providers had, over the time that listing took.
 #[derive(Default)]
@@ -49,7 +49,12 @@ impl Inventoried {
             for deployment in page.deployments {
                 if deployment.state != BuildState::Gone {
                     let listed = self.contexts.entry(deployment.key.clone()).or_default();
-                    listed.push((provider.name().clone(), deployment));
+                    let one = (provider.name().clone(), deployment);
+                    let is_same =
+                        |known: &(_, Deployment)| known.0 == one.0 && known.1.id == one.1.id;
+                    if !listed.iter().any(is_same) {
+                        listed.push(one);
+                    }
                 }
             }
             after = page.next;
@@ -61,7 +66,7 @@ impl Inventoried {
 }
 
 /// What all providers have of one context now.
-pub(crate) async fn of_context(engine: &Engine, key: &ContextKey) -> Result<Listed, ProviderError> {
+pub(super) async fn of_context(engine: &Engine, key: &ContextKey) -> Result<Listed, ProviderError> {
     let mut listed = Listed::new();
     for provider in engine.providers() {
         for deployment in provider.list(key).await? {

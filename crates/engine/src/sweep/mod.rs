@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use self::inventory::Inventoried;
-pub(crate) use self::{inventory::of_context, rebuild::seed};
+pub(crate) use self::{inventory::Listed, rebuild::seed};
 use crate::{ProviderError, StoreError, observe, record::Owner, worker::Engine};
 
 /// How often it is looked who sweeps, and whether the store remembers.

@@ -9,8 +9,8 @@ use foreshow_contract::{ContextKey, DeploymentId, Framework, HostLabel, Provider
 use tokio::time::Instant;
 
 use crate::{
-    AccountId, Address, BuildState, Capabilities, CreateRequest, Created, Deployment, Failure,
-    Inventory, Probe, ProbeQuestion, Provider, ProviderError, RateLimit,
+    AccountId, Address, BuildState, Capabilities, CreateRequest, Created, Deployment, DomainState,
+    Failure, Inventory, Probe, ProbeQuestion, Provider, ProviderError, RateLimit,
 };
 
 /// How the builds of a [`FakeProvider`] go.
@@ -231,6 +231,17 @@ impl Provider for FakeProvider {
         Ok(held
             .filter(|held| held.since.elapsed() >= state.address_after)
             .map(|held| held.deployment.address.clone()))
+    }
+
+    async fn move_domain(&self, _: &str, to: &Deployment) -> Result<DomainState, ProviderError> {
+        let state = self.call("move_domain")?;
+        Ok(if state.deployments.contains_key(&to.id) {
+            DomainState::Bound
+        } else {
+            DomainState::Refused {
+                why: "there is no such deployment".to_owned(),
+            }
+        })
     }
 
     fn alias_address(&self, alias: &HostLabel) -> Address {

@@ -88,6 +88,11 @@ impl Event {
         self
     }
 
+    pub fn domain(mut self, domain: &str) -> Self {
+        self.updated().domains.push(domain.to_owned());
+        self
+    }
+
     pub fn provider(mut self, name: &str) -> Self {
         self.updated().routing.providers = vec![ProviderName::from(name)];
         self

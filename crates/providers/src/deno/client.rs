@@ -2,6 +2,7 @@
 //! callers live with is a value.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -18,6 +19,7 @@ use super::{
         UPDATE_APP, VERIFY_DOMAIN,
     },
     page::{Page, page},
+    settings::DenoSettings,
     tags::Tags,
     wire::{App, AppChange, Domain, Hosts, NewApp, NewDomain, Revision},
 };
@@ -32,7 +34,7 @@ const PAGES: usize = 20;
 /// A build's log, as far as it is read.
 const LOG_BYTES: usize = 8 << 20;
 /// How long a log is waited for: of a build that has ended all of it is there.
-const LOG_WITHIN: std::time::Duration = std::time::Duration::from_secs(10);
+const LOG_WITHIN: Duration = Duration::from_secs(10);
 
 /// What came of deleting a revision.
 pub(super) enum Deletion {
@@ -49,11 +51,15 @@ pub(super) enum DomainAnswer {
 
 pub(super) struct Client {
     api: ApiClient,
+    creates_within: Duration,
 }
 
 impl Client {
-    pub(super) fn new(api: ApiClient) -> Self {
-        Self { api }
+    pub(super) fn new(api: ApiClient, settings: &DenoSettings) -> Self {
+        Self {
+            api,
+            creates_within: Duration::from_secs(settings.create_timeout_seconds.get().into()),
+        }
     }
 
     /// A page of this installation's apps.
@@ -131,7 +137,8 @@ impl Client {
         env: &Env,
     ) -> Result<Revision, DenoError> {
         let call = self.api.call(&DEPLOY, &[app]).hiding(env.values());
-        json(&as_json(call.bytes(body)).send().await?)
+        let call = as_json(call.bytes(body)).within(self.creates_within);
+        json(&call.send().await?)
     }
 
     /// Every revision of an app, without timelines; `None` where there is no such app.

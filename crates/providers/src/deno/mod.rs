@@ -1,11 +1,11 @@
 //! Previews at Deno Deploy, through its v2 API.
 //!
-//! - A context has one app, whose name only this installation can know ([`tags`]). Each deployment is a revision of it with a host of
-//!   its own; the app's production host is the context's alias, moved by promoting a revision ([`alias`]).
-//! - A push sends every file ([`deploy`]): the API has no uploads and reuses nothing.
-//! - *Ready* means that the vendor tells the revision's host ([`state`]). Hosts are read, not computed ([`hosts`]).
-//! - The environment is the app's, as secrets ([`env`]).
-//! - What cannot be deleted is detached first, and at the end of all the app goes ([`removal`]).
+//! - A context has one app, whose name only this installation can know (`tags`). Each deployment is a revision of it with a host of
+//!   its own; the app's production host is the context's alias, moved by promoting a revision (`alias`).
+//! - A push sends every file (`deploy`): the API has no uploads and reuses nothing.
+//! - *Ready* means that the vendor tells the revision's host (`state`). Hosts are read, not computed (`hosts`).
+//! - The environment is the app's, as secrets (`env`).
+//! - What cannot be deleted is detached first, and at the end of all the app goes (`removal`).
 //!
 //! What the vendor's papers leave open is taken from a public record of live calls of 2026-09 and from the official clients, and said
 //! where it matters: both shapes of errors, both forms of streams, links that are relative or name another host.
@@ -111,7 +111,7 @@ impl DenoProvider {
             prober: Prober::try_new(&url, settings.ca_file.as_deref(), |_| None)?,
             domain: hosts::Domain::of_org(settings.org.as_deref()),
             seen: Seen::default(),
-            client: Client::new(api),
+            client: Client::new(api, &settings),
             url,
             key,
             settings,

@@ -27,6 +27,9 @@ pub struct DenoSettings {
     /// 200 (2026-03). Too high or
     /// unset, the API's own refusals are waited out instead.
     pub creates_per_hour: Option<NonZeroU32>,
+    /// How long it may take until a create is answered, beside the time for sending the files, in seconds. Default 20. Too short, and a
+    /// slow one is given up; it is looked for, and adopted if it was made.
+    pub create_timeout_seconds: NonZeroU32,
 }
 
 impl Default for DenoSettings {
@@ -45,6 +48,7 @@ impl DenoSettings {
             ca_file: None,
             max_bytes: max_bytes(),
             creates_per_hour: None,
+            create_timeout_seconds: NonZeroU32::new(20).expect("20 is not 0"),
         }
     }
 }

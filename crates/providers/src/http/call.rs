@@ -47,7 +47,8 @@ pub struct Call<'a> {
     headers: HeaderMap,
     body: Payload,
     secrets: Vec<Secret>,
-    within: Duration,
+    answers_within: Duration,
+    sends_within: Duration,
     up_to: usize,
 }
 
@@ -69,7 +70,8 @@ impl<'a> Call<'a> {
             headers: HeaderMap::new(),
             body: Payload::None,
             secrets: Vec::new(),
-            within: ENDS_WITHIN,
+            answers_within: ENDS_WITHIN,
+            sends_within: Duration::ZERO,
             up_to: LARGEST_ANSWER,
         }
     }
@@ -107,14 +109,14 @@ impl<'a> Call<'a> {
 
     /// Sends bytes.
     pub fn bytes(mut self, body: Bytes) -> Self {
-        self.within = sends_within(body.len() as u64);
+        self.sends_within = sends_within(body.len() as u64);
         self.body = Payload::Bytes(body);
         self
     }
 
     /// Sends a file, read as it goes: again from its beginning where the call is repeated.
     pub fn file(mut self, content: Content) -> Self {
-        self.within = sends_within(content.len_bytes());
+        self.sends_within = sends_within(content.len_bytes());
         self.body = Payload::File(content);
         self
     }
@@ -125,9 +127,9 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// What the call may take, its answer included.
+    /// What the call may take, its answer included, beside the time for sending what it carries.
     pub fn within(mut self, within: Duration) -> Self {
-        self.within = within;
+        self.answers_within = within;
         self
     }
 
@@ -182,7 +184,9 @@ impl<'a> Call<'a> {
 
     async fn once(&self, url: &reqwest::Url, reading: Reading) -> Result<Answer, ApiError> {
         let began_at = Instant::now();
-        let result = self.exchange(url, reading, began_at + self.within).await;
+        let result = self
+            .exchange(url, reading, began_at + self.takes_at_most())
+            .await;
         let took = began_at.elapsed();
         let (status, request_id) = match &result {
             Ok(answer) => (Some(answer.status()), answer.request_id()),
@@ -229,7 +233,7 @@ impl<'a> Call<'a> {
             request = request.header(CONTENT_LENGTH, len).body(body);
         }
         let late = |_| Trouble::TimedOut {
-            within: self.within,
+            within: self.takes_at_most(),
         };
         let response = timeout_at(ends_at, request.send())
             .await
@@ -295,10 +299,14 @@ impl<'a> Call<'a> {
         }
     }
 
+    fn takes_at_most(&self) -> Duration {
+        self.answers_within + self.sends_within
+    }
+
     fn broken(&self, error: reqwest::Error) -> Trouble {
         if error.is_timeout() && !error.is_connect() {
             return Trouble::TimedOut {
-                within: self.within,
+                within: self.takes_at_most(),
             };
         }
         // Its URL has ids in it.
@@ -308,7 +316,7 @@ impl<'a> Call<'a> {
     fn ended(&self, end: End) -> Trouble {
         match end {
             End::Late => Trouble::TimedOut {
-                within: self.within,
+                within: self.takes_at_most(),
             },
             End::Broken(error) => self.broken(error),
             End::TooLarge { limit_bytes } => Trouble::TooLarge { limit_bytes },
@@ -378,5 +386,5 @@ pub(super) fn request_id(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 fn sends_within(len_bytes: u64) -> Duration {
-    ENDS_WITHIN + Duration::from_secs(len_bytes / SLOWEST_UPLOAD)
+    Duration::from_secs(len_bytes / SLOWEST_UPLOAD)
 }

@@ -10,6 +10,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
 
+use super::settings::VercelSettings;
 use super::state::build_state;
 use super::wire::{
     Alias, Deployment, Deployments, Domain, DomainConfig, NewDeployment, Project, UserAnswer,
@@ -134,8 +135,6 @@ static GET_TEAM: Operation = Operation::harmless(
 
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const DIGEST: HeaderName = HeaderName::from_static("x-vercel-digest");
-/// Vercel reads thousands of digests before it answers.
-const CREATES_WITHIN: Duration = Duration::from_secs(90);
 /// A log is an extra: nobody waits long for it.
 const LOG_WITHIN: Duration = Duration::from_secs(8);
 /// Events that are looked through for a log's last lines. Some are no lines.
@@ -148,13 +147,15 @@ pub(super) const PAGE: &str = "100";
 pub(super) struct Api {
     http: ApiClient,
     scope: Option<(&'static str, String)>,
+    creates_within: Duration,
 }
 
 impl Api {
-    pub(super) fn new(http: ApiClient, scope: Option<(&'static str, &str)>) -> Self {
+    pub(super) fn new(http: ApiClient, settings: &VercelSettings) -> Self {
         Self {
             http,
-            scope: scope.map(|(name, team)| (name, team.to_owned())),
+            scope: settings.scope().map(|(name, team)| (name, team.to_owned())),
+            creates_within: Duration::from_secs(settings.create_timeout_seconds.get().into()),
         }
     }
 
@@ -183,7 +184,7 @@ impl Api {
             .query("skipAutoDetectionConfirmation", "1");
         let answer = call
             .json(body)
-            .within(CREATES_WITHIN)
+            .within(self.creates_within)
             .hiding(secrets)
             .send()
             .await?;
@@ -250,11 +251,12 @@ impl Api {
         Ok(page.pagination.next.is_some() || page.deployments.iter().any(is_there))
     }
 
-    /// Asks for a build to be stopped. That it was heard is no proof that it stopped; that it was refused is none that it runs.
-    pub(super) async fn cancel(&self, id: &str) -> Result<(), ApiError> {
+    /// Asks for a build to be stopped; `false` where Vercel says that there is nothing to stop. That it was heard is no proof that
+    /// it stopped.
+    pub(super) async fn cancel(&self, id: &str) -> Result<bool, ApiError> {
         match known(self.call(&CANCEL, &[id]).send().await) {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_status(400) || error.is_status(409) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(error) if error.is_status(400) || error.is_status(409) => Ok(false),
             Err(error) => Err(error),
         }
     }

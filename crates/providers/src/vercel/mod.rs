@@ -115,7 +115,7 @@ impl VercelProvider {
             dialect: &DIALECT,
             hidden: &hidden,
         };
-        let api = Api::new(ApiClient::try_new(options, clock)?, settings.scope());
+        let api = Api::new(ApiClient::try_new(options, clock)?, &settings);
         let personal = tags::short(installation, settings.token.expose());
         Ok(Self {
             name: ProviderName::from(NAME),
@@ -306,13 +306,17 @@ impl Provider for VercelProvider {
     }
 
     async fn cancel(&self, id: &DeploymentId) -> Result<(), ProviderError> {
-        self.api.cancel(id.as_str()).await?;
+        let is_heard = self.api.cancel(id.as_str()).await?;
         let give_up_at = Instant::now() + CANCELS_WITHIN;
         let (mut interval, longest) = CANCEL_LOOKS;
         loop {
             match self.api.get(id.as_str()).await? {
                 None => return Ok(()),
                 Some(wire) if state::is_ended(wire.state()) => return self.delete(id).await,
+                // A state that nobody knows, and nothing in it to stop.
+                Some(wire) if !is_heard && !state::is_in_progress(wire.state()) => {
+                    return self.delete(id).await;
+                }
                 Some(_) => {}
             }
             if Instant::now() >= give_up_at {

@@ -47,6 +47,9 @@ pub struct VercelSettings {
     pub build_machine: Option<BuildMachine>,
     /// Files uploaded at a time, from 1 to 50. Default 16. Many files are read at once, and with 1 a large site takes minutes.
     pub uploads_at_once: NonZeroU32,
+    /// How long it may take until a create is answered, in seconds. Default 90: Vercel reads thousands of digests first. Too short, and a
+    /// large one is given up; it is looked for, and adopted if it was made.
+    pub create_timeout_seconds: NonZeroU32,
     /// How many deployments the account may create in 24 hours: 100 without a plan. Default none: Vercel's own answers limit it. The
     /// whole fleet counts them together, and waits instead of being refused.
     pub creates_per_day: Option<NonZeroU32>,
@@ -102,6 +105,7 @@ impl Default for VercelSettings {
             target: None,
             build_machine: None,
             uploads_at_once: NonZeroU32::new(16).expect("16 is not 0"),
+            create_timeout_seconds: NonZeroU32::new(90).expect("90 is not 0"),
             creates_per_day: None,
             webhook_secret: None,
         }

@@ -17,6 +17,14 @@ pub(super) fn is_ended(state: &str) -> bool {
     matches!(state, "READY" | "CANCELED" | "BLOCKED" | "DELETED") || is_error(state)
 }
 
+/// A state that a build is known to leave.
+pub(super) fn is_in_progress(state: &str) -> bool {
+    matches!(
+        state,
+        "QUEUED" | "INITIALIZING" | "ANALYZING" | "BUILDING" | "DEPLOYING"
+    )
+}
+
 fn is_error(state: &str) -> bool {
     state == "ERROR" || state.ends_with("_ERROR")
 }
@@ -101,6 +109,7 @@ mod tests {
         ] {
             assert_eq!(state_of(json!({"readyState": word})), BuildState::Building);
             assert!(!is_ended(word));
+            assert_eq!(is_in_progress(word), word != "PONDERING");
         }
         assert_eq!(state_of(json!({})), BuildState::Building);
         assert_eq!(state_of(json!({"state": "DELETED"})), BuildState::Gone);

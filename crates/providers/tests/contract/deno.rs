@@ -14,7 +14,7 @@ use foreshow_simulators::{
 use serde_json::Value;
 
 use crate::{
-    simulated::{self, DENO_TOKEN, SystemClock},
+    simulated::{self, DENO_TOKEN, Process},
     visitor,
 };
 
@@ -28,12 +28,7 @@ impl DenoWorld {
     pub(crate) async fn new() -> Self {
         let options = DenoOptions::default();
         let simulator = Simulator::<Deno>::start_anywhere(options).await.unwrap();
-        let provider = simulated::deno(
-            &simulator,
-            DENO_TOKEN,
-            installation(),
-            Arc::new(SystemClock),
-        );
+        let provider = simulated::deno(&simulator, Process::new(DENO_TOKEN, installation()));
         Self {
             simulator,
             provider,
@@ -48,12 +43,7 @@ impl Adapter for DenoWorld {
     }
 
     fn another(&self) -> Arc<dyn Provider> {
-        simulated::deno(
-            &self.simulator,
-            DENO_TOKEN,
-            installation(),
-            Arc::new(SystemClock),
-        )
+        simulated::deno(&self.simulator, Process::new(DENO_TOKEN, installation()))
     }
 
     fn set_build(&self, build: Build) {
@@ -86,21 +76,11 @@ impl Adapter for DenoWorld {
 #[async_trait]
 impl Hosted for DenoWorld {
     fn of_installation(&self, installation: InstallationKey) -> Arc<dyn Provider> {
-        simulated::deno(
-            &self.simulator,
-            DENO_TOKEN,
-            installation,
-            Arc::new(SystemClock),
-        )
+        simulated::deno(&self.simulator, Process::new(DENO_TOKEN, installation))
     }
 
     fn with_token(&self, token: &str) -> Arc<dyn Provider> {
-        simulated::deno(
-            &self.simulator,
-            token,
-            installation(),
-            Arc::new(SystemClock),
-        )
+        simulated::deno(&self.simulator, Process::new(token, installation()))
     }
 
     fn token(&self) -> &'static str {

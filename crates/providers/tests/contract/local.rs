@@ -84,7 +84,7 @@ impl Adapter for LocalWorld {
         *self.build.lock().unwrap() = build;
     }
 
-    fn failure_word(&self) -> &str {
+    fn failure_word(&self) -> &'static str {
         "the build of this context is set to fail"
     }
 

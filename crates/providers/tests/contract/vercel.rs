@@ -10,7 +10,7 @@ use foreshow_simulators::{Simulator, Vercel, VercelOptions, core::Fault, vercel:
 
 use crate::{
     deno::{FAILURE, delay, outcome, refusal},
-    simulated::{self, SystemClock, VERCEL_TOKEN},
+    simulated::{self, Process, VERCEL_TOKEN},
     visitor,
 };
 
@@ -28,12 +28,7 @@ impl VercelWorld {
         let options = VercelOptions::default();
         let simulator = Simulator::<Vercel>::start_anywhere(options).await.unwrap();
         simulator.turn(|knobs| knobs.page_limit = PAGE);
-        let provider = simulated::vercel(
-            &simulator,
-            VERCEL_TOKEN,
-            &installation(),
-            Arc::new(SystemClock),
-        );
+        let provider = simulated::vercel(&simulator, Process::new(VERCEL_TOKEN, installation()));
         Self {
             simulator,
             provider,
@@ -48,12 +43,7 @@ impl Adapter for VercelWorld {
     }
 
     fn another(&self) -> Arc<dyn Provider> {
-        simulated::vercel(
-            &self.simulator,
-            VERCEL_TOKEN,
-            &installation(),
-            Arc::new(SystemClock),
-        )
+        simulated::vercel(&self.simulator, Process::new(VERCEL_TOKEN, installation()))
     }
 
     fn set_build(&self, build: Build) {
@@ -85,21 +75,11 @@ impl Adapter for VercelWorld {
 #[async_trait]
 impl Hosted for VercelWorld {
     fn of_installation(&self, installation: InstallationKey) -> Arc<dyn Provider> {
-        simulated::vercel(
-            &self.simulator,
-            VERCEL_TOKEN,
-            &installation,
-            Arc::new(SystemClock),
-        )
+        simulated::vercel(&self.simulator, Process::new(VERCEL_TOKEN, installation))
     }
 
     fn with_token(&self, token: &str) -> Arc<dyn Provider> {
-        simulated::vercel(
-            &self.simulator,
-            token,
-            &installation(),
-            Arc::new(SystemClock),
-        )
+        simulated::vercel(&self.simulator, Process::new(token, installation()))
     }
 
     fn token(&self) -> &'static str {

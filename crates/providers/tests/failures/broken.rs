@@ -16,7 +16,10 @@ const BAD_GATEWAY: FaultKind = FaultKind::Html {
 
 /// It happens to the first create; the event is ready at the second attempt, after so many creates.
 async fn happens_once<V: Vendor>(what: FaultKind, creates: usize) {
-    let world = World::<V>::alone().await;
+    happens_once_in(World::<V>::alone().await, what, creates).await;
+}
+
+async fn happens_once_in<V: Vendor>(world: World<V>, what: FaultKind, creates: usize) {
     world.fault_creates(Fault::new(what).times(1));
     world.update(1, "page").await;
     let ready = world.ready(1).await;
@@ -68,9 +71,8 @@ pub(crate) async fn an_error_about_something_that_was_done_is_not_believed<V: Ve
     .await;
 }
 
-/// While it hangs the context's lease is renewed, or somebody else would have begun as well.
 pub(crate) async fn a_call_that_hangs_is_given_up_and_tried_again<V: Vendor>() {
-    happens_once::<V>(FaultKind::Hang, 2).await;
+    happens_once_in(World::<V>::impatient().await, FaultKind::Hang, 2).await;
 }
 
 pub(crate) async fn a_connection_that_breaks_before_is_tried_again<V: Vendor>() {

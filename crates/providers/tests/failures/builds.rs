@@ -94,7 +94,7 @@ pub(crate) async fn a_preview_that_never_answers_ends_the_event<V: Vendor>() {
         builds.site_delay = Some(SiteDelay {
             ms: 3_600_000,
             answer,
-        })
+        });
     });
     world.update(1, "page").await;
     let error = world.failed(1).await.error;

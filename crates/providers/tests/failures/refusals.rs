@@ -95,7 +95,7 @@ pub(crate) async fn something_that_was_not_there_for_a_moment_is_asked_for_again
 }
 
 pub(crate) async fn a_conflict_ends_the_event<V: Vendor>() {
-    refused::<V>(409, at_once(code::PROVIDER_REFUSED)).await;
+    refused::<V>(409, V::CONFLICT).await;
 }
 
 pub(crate) async fn files_that_are_too_large_end_the_event<V: Vendor>() {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use foreshow_contract::{DeploymentId, InstallationKey};
-use foreshow_engine::{Clock, Provider, code};
+use foreshow_contract::DeploymentId;
+use foreshow_engine::{Provider, code};
 use foreshow_simulators::{
     Deno, DenoOptions, Simulator, Vercel, VercelOptions,
     core::{BuildKnobs, Product},
@@ -12,7 +12,7 @@ use foreshow_simulators::{
 };
 use serde_json::Value;
 
-use crate::simulated::{self, DENO_TOKEN, VERCEL_TOKEN};
+use crate::simulated::{self, DENO_TOKEN, Process, VERCEL_TOKEN};
 
 /// How an event ends, and how often it was tried.
 #[derive(Clone, Copy, Debug)]
@@ -28,18 +28,21 @@ pub(crate) trait Vendor: Product {
     const CREATE: Self::Operation;
     /// The call that asks after one.
     const LOOK: Self::Operation;
-    /// What the vendor knows of a thing that its API does not have, where a deployment is to be made.
+    /// How an event ends whose create is always answered that something is not there.
     const NOT_THERE: Ending;
     /// Attempts that it takes where that was so once.
     const NOT_THERE_ONCE: u32;
+    /// How an event ends whose create always is in conflict with something.
+    const CONFLICT: Ending;
 
     fn options() -> Self::Options;
 
-    fn provider(
-        simulator: &Simulator<Self>,
-        installation: &InstallationKey,
-        clock: Arc<dyn Clock>,
-    ) -> Arc<dyn Provider>;
+    /// The token that is taken.
+    const TOKEN: &str;
+    /// Whether it tells limits in a way of its own, beside `Retry-After`.
+    const HAS_OWN_HINTS: bool;
+
+    fn provider(simulator: &Simulator<Self>, process: Process) -> Arc<dyn Provider>;
 
     fn builds(knobs: &mut Self::Knobs) -> &mut BuildKnobs;
 
@@ -63,17 +66,18 @@ impl Vendor for Deno {
         creates: 3,
     };
     const NOT_THERE_ONCE: u32 = 2;
+    // With somebody who removes the app, or makes it: that passes.
+    const CONFLICT: Ending = Self::NOT_THERE;
 
     fn options() -> DenoOptions {
         DenoOptions::default()
     }
 
-    fn provider(
-        simulator: &Simulator<Self>,
-        installation: &InstallationKey,
-        clock: Arc<dyn Clock>,
-    ) -> Arc<dyn Provider> {
-        simulated::deno(simulator, DENO_TOKEN, installation.clone(), clock)
+    const TOKEN: &str = DENO_TOKEN;
+    const HAS_OWN_HINTS: bool = false;
+
+    fn provider(simulator: &Simulator<Self>, process: Process) -> Arc<dyn Provider> {
+        simulated::deno(simulator, process)
     }
 
     fn builds(knobs: &mut Self::Knobs) -> &mut BuildKnobs {
@@ -103,17 +107,21 @@ impl Vendor for Vercel {
         creates: 2,
     };
     const NOT_THERE_ONCE: u32 = 1;
+    const CONFLICT: Ending = Ending {
+        code: code::PROVIDER_REFUSED,
+        attempts: 1,
+        creates: 1,
+    };
 
     fn options() -> VercelOptions {
         VercelOptions::default()
     }
 
-    fn provider(
-        simulator: &Simulator<Self>,
-        installation: &InstallationKey,
-        clock: Arc<dyn Clock>,
-    ) -> Arc<dyn Provider> {
-        simulated::vercel(simulator, VERCEL_TOKEN, installation, clock)
+    const TOKEN: &str = VERCEL_TOKEN;
+    const HAS_OWN_HINTS: bool = true;
+
+    fn provider(simulator: &Simulator<Self>, process: Process) -> Arc<dyn Provider> {
+        simulated::vercel(simulator, process)
     }
 
     fn builds(knobs: &mut Self::Knobs) -> &mut BuildKnobs {

@@ -30,10 +30,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{simulated::SystemClock, vendor::Vendor};
+use crate::{
+    simulated::{Process, SystemClock},
+    vendor::Vendor,
+};
 
 /// Longer than anything here takes on the slowest machine.
-const AT_MOST: Duration = Duration::from_secs(180);
+const AT_MOST: Duration = Duration::from_mins(3);
 
 /// How often an event is tried.
 pub(crate) const ATTEMPTS: usize = 3;
@@ -82,13 +85,30 @@ impl<V: Vendor> World<V> {
         Self::with(true, |_| ()).await
     }
 
+    /// The vendor alone, and creates that hang are given up soon.
+    pub(crate) async fn impatient() -> Self {
+        Self::build(false, NonZeroU32::new(3), |_| ()).await
+    }
+
     pub(crate) async fn with(has_second: bool, configure: impl FnOnce(&mut EngineOptions)) -> Self {
+        Self::build(has_second, None, configure).await
+    }
+
+    async fn build(
+        has_second: bool,
+        create_timeout_seconds: Option<NonZeroU32>,
+        configure: impl FnOnce(&mut EngineOptions),
+    ) -> Self {
         let simulator = Simulator::<V>::start_anywhere(V::options()).await.unwrap();
         let installation = InstallationKey::try_from_slice(&[7; 32]).unwrap();
         let clock = Arc::new(Ahead::default());
         let second = FakeProvider::new("second", FakeBuild::Ready(Duration::ZERO));
-        let own_clock: Arc<dyn Clock> = Arc::<Ahead>::clone(&clock);
-        let mut providers = vec![V::provider(&simulator, &installation, own_clock)];
+        let process = Process {
+            clock: Arc::<Ahead>::clone(&clock),
+            create_timeout_seconds,
+            ..Process::new(V::TOKEN, installation.clone())
+        };
+        let mut providers = vec![V::provider(&simulator, process)];
         if has_second {
             providers.push(Arc::new(second.clone()) as Arc<dyn Provider>);
         }
@@ -118,6 +138,9 @@ impl<V: Vendor> World<V> {
             tasks: Tasks::default(),
         })
         .unwrap();
+        // The store is new, and remembers nothing: as long as that is so, events wait for the providers to tell what they have.
+        engine.sweep().await.unwrap();
+        simulator.clear_ledger();
         let shutdown = CancellationToken::new();
         let worker = tokio::spawn(Worker::new(engine.clone()).run(shutdown.clone()));
         Self {

@@ -62,12 +62,7 @@ async fn a_state_that_nobody_has_heard_of_is_in_progress() {
     let world = World::new().await;
     world.next_ends(state("PONDERING"));
     let created = world.create("ctx", 1, "one").await;
-    let id = created.id.as_str();
-    super::world::until("the build is in that state", async || {
-        let told = world.simulator.state()["deployments"].to_string();
-        (told.contains(id) && told.contains("PONDERING")).then_some(())
-    })
-    .await;
+    until_pondering(&world, created.id.as_str()).await;
     assert_eq!(
         world.provider.status(&created.id).await.unwrap(),
         BuildState::Building
@@ -91,6 +86,24 @@ async fn a_cancelled_build_leaves_nothing_and_may_be_cancelled_again() {
         );
     }
     assert_eq!(world.really_there(), 0);
+}
+
+#[tokio::test]
+async fn what_is_in_a_state_that_nobody_has_heard_of_can_be_cancelled() {
+    let world = World::new().await;
+    world.next_ends(state("PONDERING"));
+    let created = world.create("ctx", 1, "one").await;
+    until_pondering(&world, created.id.as_str()).await;
+    world.provider.cancel(&created.id).await.unwrap();
+    assert_eq!(world.really_there(), 0);
+}
+
+async fn until_pondering(world: &World, id: &str) {
+    super::world::until("the build is in that state", async || {
+        let told = world.simulator.state()["deployments"].to_string();
+        (told.contains(id) && told.contains("PONDERING")).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
