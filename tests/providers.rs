@@ -11,7 +11,7 @@ use foreshow_contract::{
     Secret,
 };
 use foreshow_simulators::{
-    VercelOperation,
+    DenoOperation, VercelOperation,
     core::{Fault, FaultKind, RateHint, RateLimit, SiteAnswer, SiteDelay},
 };
 use foreshow_tests::{
@@ -121,6 +121,12 @@ async fn while_the_first_provider_is_down_the_second_takes_the_job_and_then_the_
         .set("FORESHOW_SWEEP__EVERY_SECONDS", 1);
     let _up = foreshow.up().await;
     let mut upstream = Upstream::connect(&foreshow).await;
+    // A new store asks every provider what it has, before it can do without one of them.
+    let store = foreshow.store().await;
+    eventually("the store knows what the providers have", async || {
+        store.remembers().await.unwrap_or_default()
+    })
+    .await;
     let down = cloud.vercel.fault(Fault {
         operation: None,
         skip: 0,
@@ -272,17 +278,17 @@ async fn no_secret_is_told_to_anybody(foreshow: Foreshow) {
     for (n, provider) in ["vercel", "deno", "vercel", "deno"].into_iter().enumerate() {
         if n == 2 {
             // Each says what it was told.
-            let fault = |operation: &str, token: &str| {
-                Fault::new(FaultKind::Status {
-                    status: 400,
-                    code: None,
-                    message: Some(format!("bad request of {token} with {ENV}")),
-                    is_done: false,
-                })
-                .on(operation)
+            let says = |token: &str| FaultKind::Status {
+                status: 400,
+                code: None,
+                message: Some(format!("bad request of {token} with {ENV}")),
+                is_done: false,
             };
-            cloud.vercel.fault(fault("create_deployment", VERCEL_TOKEN));
-            cloud.deno.fault(fault("deploy", DENO_TOKEN));
+            let create = Fault::new(says(VERCEL_TOKEN)).on(VercelOperation::CreateDeployment);
+            cloud.vercel.fault(create);
+            cloud
+                .deno
+                .fault(Fault::new(says(DENO_TOKEN)).on(DenoOperation::Deploy));
         }
         let key = key("acme", &format!("c{n}"));
         let mut event = deployed_to(&key, 1, page("hi"), &[provider]);

@@ -97,7 +97,9 @@ impl Deploy<'_> {
             provider.name(),
             Some(&deployment.id),
         );
-        self.probe(provider, deployment, tree).await?;
+        if !self.probe(provider, deployment, tree).await? {
+            return Ok(None);
+        }
         let built = self.watched_from.take().map(|from| from.elapsed());
         self.timings.built_ms = built.map_or(0, millis);
         let whole = built.filter(|_| self.began_it);

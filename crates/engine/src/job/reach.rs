@@ -45,13 +45,14 @@ impl Deploy<'_> {
         }
     }
 
-    /// Asks the deployment's own URL until this revision answers well. `tree` is what it was made of, where that is certain.
+    /// Asks the deployment's own URL until this revision answers well; `false` where the deployment is gone. `tree` is what it was made
+    /// of, where that is certain.
     pub(super) async fn probe(
         &self,
         provider: &dyn Provider,
         deployment: &Deployment,
         tree: Option<&Arc<Tree>>,
-    ) -> Result<(), Stop> {
+    ) -> Result<bool, Stop> {
         let path = self.job.engine.options().probe.path.as_str();
         let question = ProbeQuestion {
             path,
@@ -60,14 +61,20 @@ impl Deploy<'_> {
         let mut patience = self.patience_with(provider, deployment);
         loop {
             let seen = match provider.probe(deployment, question).await {
-                Ok(Probe::Revision { status }) if (200..400).contains(&status) => return Ok(()),
+                Ok(Probe::Revision { status }) if (200..400).contains(&status) => return Ok(true),
                 Ok(Probe::Revision { status }) => {
                     format!("it answered {path} with status {status}")
                 }
                 Ok(Probe::NotYet { seen }) => seen,
                 Err(error) => error.to_string(),
             };
-            patience.wait(&seen).await?;
+            let waited = patience.wait(&seen).await;
+            if waited.is_err()
+                && let Ok(BuildState::Gone) = provider.status(&deployment.id).await
+            {
+                return Ok(false);
+            }
+            waited?;
         }
     }
 
