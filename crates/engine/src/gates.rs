@@ -176,6 +176,7 @@ impl Gates {
             }
             Ok(_) | Err(_) => return,
         };
+        let is_down = matches!(report, GateReport::Down { .. });
         let now = self.clock.now();
         let (was, is) = {
             let mut view = self.view();
@@ -184,6 +185,10 @@ impl Gates {
             known.report(&report, now);
             (was, known.closed)
         };
+        if let (true, Some((until, Closed::Down)), Err(error)) = (is_down, is, &mut *answer) {
+            // The provider is away: that is nobody's attempt.
+            error.failure = Failure::ProviderClosed { until };
+        }
         match (was, is) {
             (None, Some((until, why))) => {
                 observe::gate_closed(why);

@@ -137,10 +137,14 @@ impl Keeper {
         }
     }
 
-    /// Returns when something has called for a look at the build, other than news. Cancel-safe.
-    pub async fn nudged(&self) {
+    /// How often something has called for a look at the build, other than news.
+    pub fn nudges(&self) -> u64 {
+        self.view.borrow().nudges
+    }
+
+    /// Returns when it has been called for since there were so many. Cancel-safe.
+    pub async fn nudged_since(&self, nudges: u64) {
         let mut view = self.view.clone();
-        let nudges = view.borrow().nudges;
         if view.wait_for(|view| view.nudges != nudges).await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -30,8 +30,8 @@ const FASTER_PERCENT: u32 = 25;
 pub struct RoutingOptions {
     /// How to choose where the event does not say: `preferred`, `cheapest`, `fastest` or `weighted`. Default `preferred`.
     pub strategy: Strategy,
-    /// The providers' order where the event names none. Default: `vercel`, `deno`, `local`, as far as they are configured. One that
-    /// is not named here is used only by events that name it.
+    /// The providers' order where the event names none. Default: `vercel`, `deno`, as far as they have a token; `local` where none has. One
+    /// that is not named here is used only by events that name it.
     pub order: Vec<ProviderName>,
     /// The share of contexts that each provider gets where the strategy is `weighted`, as `{ vercel = 3, deno = 1 }`. One that
     /// is not named has the weight 1; with 0 it is used only where no other is left.
@@ -39,7 +39,8 @@ pub struct RoutingOptions {
     /// What each provider costs, for `cheapest` and for the estimate in results. What is not given is not known, which is not
     /// nothing: those that are known come first.
     pub prices: BTreeMap<ProviderName, Price>,
-    /// A limit that is over within this time is waited for rather than taken to another provider, in milliseconds. Default 5,000.
+    /// A limit that is over within this time is waited for, by every job, rather than taken to another provider, in milliseconds. Default
+    /// 5,000.
     pub patience_ms: u64,
     /// When the fleet leaves a provider alone.
     pub health: HealthOptions,

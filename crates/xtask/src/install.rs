@@ -38,8 +38,8 @@ const SERVERS: [Need; 3] = [
     },
 ];
 
-/// What the clients in other languages need.
-const CLIENTS: [Need; 4] = [
+/// What the clients in Python need.
+const PYTHON: [Need; 2] = [
     Need {
         package: "python3",
         is_met: || is_in_path("python3"),
@@ -48,6 +48,10 @@ const CLIENTS: [Need; 4] = [
         package: "python3-venv",
         is_met: || python_has("venv, ensurepip") || python_has("pip"),
     },
+];
+
+/// What the clients in JavaScript need.
+const NODE: [Need; 2] = [
     Need {
         package: "nodejs",
         is_met: || is_in_path("node"),
@@ -63,12 +67,17 @@ const CLIENTS: [Need; 4] = [
 /// # Errors
 /// Where something is missing that can't be installed here, with what to do.
 pub(crate) fn everything() -> Result<()> {
-    missing(SERVERS.iter().chain(&CLIENTS))
+    missing(SERVERS.iter().chain(&PYTHON).chain(&NODE))
 }
 
 /// Installs what `cargo xtask services` needs.
 pub(crate) fn servers() -> Result<()> {
     missing(SERVERS.iter())
+}
+
+/// Installs what `cargo xtask conformance` needs.
+pub(crate) fn node() -> Result<()> {
+    missing(NODE.iter())
 }
 
 fn missing<'a>(needs: impl Iterator<Item = &'a Need> + Clone) -> Result<()> {

@@ -63,8 +63,8 @@ fn python(from: &Path, to: &Path) -> Result<Vec<(&'static str, PathBuf)>> {
     Ok(vec![("TESTED_PYTHON", python), ("PYTHONPATH", packages)])
 }
 
-/// A copy of the client beside its packages, for that is where Node looks for them.
-fn node(from: &Path, to: &Path) -> Result<PathBuf> {
+/// A copy of the scripts beside their packages, for that is where Node looks for them.
+pub(crate) fn node(from: &Path, to: &Path) -> Result<PathBuf> {
     let lock = from.join("package-lock.json");
     let done = installed_once(to, &lock, "node", || {
         for name in ["package.json", "package-lock.json", ".npmrc"] {
@@ -81,7 +81,7 @@ fn node(from: &Path, to: &Path) -> Result<PathBuf> {
         .current_dir(to);
         run(npm.stdout(Stdio::from(std::io::stderr())))
     });
-    done.context("cannot get the Node client ready")?;
+    done.context("cannot get the clients for Node ready")?;
     for entry in fs::read_dir(from)? {
         let script = entry?;
         if script

@@ -1,6 +1,7 @@
 //! Development tasks: `cargo xtask <task>`.
 
 mod cargo;
+mod conformance;
 mod install;
 mod interop;
 mod schemas;
@@ -35,6 +36,8 @@ enum Task {
     Schemas,
     /// The engine in simulated worlds, one a seed, with everything that can go wrong; a seed repeats itself exactly.
     Simulate(simulate::Simulate),
+    /// The vendors' own clients against the simulators of their APIs, and our requests against the vendors' OpenAPI documents.
+    Conformance(conformance::Conformance),
     /// Measure: deploys and superseded events a second, memory; take-over, hand-over, storms. Prints figures.
     Bench(test::Bench),
 }
@@ -46,6 +49,7 @@ fn main() -> Result<ExitCode> {
         Task::Services(services) => services.run(),
         Task::Schemas => schemas::write().map(|()| ExitCode::SUCCESS),
         Task::Simulate(simulate) => simulate.run(),
+        Task::Conformance(conformance) => conformance.run(),
         Task::Bench(bench) => bench.run(),
     }
 }

@@ -89,7 +89,8 @@ impl Stop {
     }
 }
 
-fn terminate(child: &Child) {
+/// Asks a process to end.
+pub(crate) fn terminate(child: &Child) {
     let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     if let Some(pid) = pid {
         // It may have just ended by itself.

@@ -10,10 +10,10 @@ type Break = fn(&mut Call);
 
 const BREAKS: [(&str, Break); 8] = [
     ("asks for a path of no version", |call| {
-        call.path.insert_str(0, "/v0")
+        call.path.insert_str(0, "/v0");
     }),
     ("has another method", |call| {
-        "PUT".clone_into(&mut call.method)
+        "PUT".clone_into(&mut call.method);
     }),
     ("has an unknown name in its query", |call| {
         call.query.push(("frobnicate".to_owned(), "1".to_owned()));
@@ -31,7 +31,7 @@ const BREAKS: [(&str, Break); 8] = [
     }),
     ("has no body", |call| call.body = CallBody::None),
     ("has no token", |call| {
-        drop(call.headers.remove("authorization"))
+        call.headers.remove("authorization");
     }),
 ];
 

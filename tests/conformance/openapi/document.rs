@@ -62,6 +62,15 @@ impl Document {
         });
         having.min_by_key(|found| found.path.matches('{').count())
     }
+
+    /// What a schema refers to; itself where it does not.
+    pub(crate) fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        let reference = schema.get("$ref").and_then(Value::as_str);
+        let place = reference.and_then(|reference| reference.strip_prefix("#/components"));
+        place
+            .and_then(|place| self.components.pointer(place))
+            .unwrap_or(schema)
+    }
 }
 
 impl<'a> Documented<'a> {

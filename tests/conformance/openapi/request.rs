@@ -124,7 +124,7 @@ impl<'a> Checker<'a> {
                     self.fits_one(&parameter["schema"], &candidates, &place, faults);
                 }
                 None if is_required(parameter) => {
-                    faults.push(format!("the header {name} is missing"))
+                    faults.push(format!("the header {name} is missing"));
                 }
                 None => {}
             }
@@ -168,7 +168,8 @@ impl<'a> Checker<'a> {
         let schema = &content["schema"];
         let mut sent = sent.clone();
         if let Some(fields) = sent.as_object_mut() {
-            let is_known = |name: &str| schema["properties"].get(name).is_some();
+            let named = &self.document.resolve(schema)["properties"];
+            let is_known = |name: &str| named.get(name).is_some();
             fields.retain(|name, _| {
                 is_known(name) || self.needed(|beyond| beyond.is_field(of, name)).is_none()
             });

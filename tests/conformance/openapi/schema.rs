@@ -29,7 +29,9 @@ fn walk(value: &mut Value, is_3_0: bool, may_close: bool) {
                 let is_part = name == "allOf" && parts > 1;
                 match inner {
                     Value::Array(all) if is_part => {
-                        all.iter_mut().for_each(|one| walk(one, is_3_0, false));
+                        for one in all {
+                            walk(one, is_3_0, false);
+                        }
                     }
                     other => walk(other, is_3_0, true),
                 }
@@ -42,7 +44,11 @@ fn walk(value: &mut Value, is_3_0: bool, may_close: bool) {
                 close(object);
             }
         }
-        Value::Array(all) => all.iter_mut().for_each(|one| walk(one, is_3_0, true)),
+        Value::Array(all) => {
+            for one in all {
+                walk(one, is_3_0, true);
+            }
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

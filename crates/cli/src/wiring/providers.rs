@@ -41,7 +41,12 @@ fn is_given(token: &Secret) -> bool {
 /// Those of them that may call the gateway.
 pub(crate) fn hooks(config: &Config, installation: &InstallationKey) -> Vec<Arc<dyn ProviderHook>> {
     let mut hooks: Vec<Arc<dyn ProviderHook>> = Vec::new();
-    if let Some(secret) = &config.vercel.webhook_secret {
+    if let Some(secret) = config
+        .vercel
+        .webhook_secret
+        .as_ref()
+        .filter(|secret| is_given(secret))
+    {
         hooks.push(Arc::new(VercelHook {
             secret: secret.clone(),
             installation: installation.clone(),

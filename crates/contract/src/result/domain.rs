@@ -27,6 +27,8 @@ pub enum DomainWord {
     Bound,
     /// It will, with the next update after whoever has it has set the records.
     Unverified,
+    /// It could not be moved now; the next update tries again.
+    Pending,
     /// It will not.
     Refused,
 }

@@ -181,6 +181,7 @@ fn domain() -> impl Strategy<Value = DomainReport> {
     let state = select(&[
         DomainWord::Bound,
         DomainWord::Unverified,
+        DomainWord::Pending,
         DomainWord::Refused,
     ]);
     (

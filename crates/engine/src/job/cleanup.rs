@@ -17,8 +17,8 @@ impl Job {
     ///
     /// Bounded by the end's revision, so that a clean-up that was frozen and wakes late cannot remove what a newer
     /// update has deployed meanwhile. The record stays, as the tombstone. A provider that fails stops nobody else's
-    /// clean-up; the end is tried again until it is done everywhere. One that refuses us altogether, for its token is wrong, say,
-    /// holds up only the ends of contexts that are there: what it has of others, the sweeper finds covered by the end.
+    /// clean-up; the end is tried again until it is done everywhere. One that is away, or refuses us altogether, for its token is wrong,
+    /// say, holds up only the ends of contexts that are there: what it has of others, the sweeper finds covered by the end.
     pub(super) async fn clean_up(
         &self,
         subject: &Subject,
@@ -29,14 +29,20 @@ impl Job {
             let Err(mut error) = remove_all(&**provider, subject).await else {
                 continue;
             };
-            if matches!(error.failure, Failure::Permanent(_)) {
+            let is_away = matches!(
+                error.failure,
+                Failure::Permanent(_) | Failure::ProviderDown | Failure::ProviderClosed { .. }
+            );
+            if is_away {
                 if !is_at(record, provider.name()) {
                     warn!(context.id = %subject.key, error = &error as &dyn std::error::Error,
                         "{error}; left to the sweeper, should it have anything of {}", subject.key);
                     continue;
                 }
-                // Somebody may put the token right.
-                error.failure = Failure::Retryable { after: None };
+                if let Failure::Permanent(_) = error.failure {
+                    // Somebody may put the token right.
+                    error.failure = Failure::Retryable { after: None };
+                }
             }
             failed = failed.or(Some(error));
         }

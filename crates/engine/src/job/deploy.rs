@@ -118,7 +118,17 @@ impl<'a> Deploy<'a> {
             if begun.is_some() && place == 0 {
                 return deployed.map_err(Stop::kept_here);
             }
+            if let Err(Stop::Failed(trouble)) = &deployed
+                && matches!(trouble.failure, Failure::RateLimited { .. })
+                && self.was_begun_at(provider.name())
+            {
+                return deployed.map_err(Stop::kept_here);
+            }
             match deployed {
+                Ok(settlement) => {
+                    self.leave_passed_over(&troubles).await;
+                    return Ok(settlement);
+                }
                 Err(Stop::Failed(trouble)) if self.is_passed_on(&trouble) => {
                     warn!(context.id = %self.subject.key, provider = %provider.name(), "passed on: {}", trouble.message);
                     troubles.push(*trouble);
@@ -401,6 +411,25 @@ impl<'a> Deploy<'a> {
         Ok(Found::Created(created.deployment))
     }
 
+    /// Takes the update's environment out of a log: a build may print it.
+    fn redact(&self, lines: &mut [String]) {
+        /// Shorter values are in every log, and no secrets.
+        const SHORTEST: usize = 4;
+        let values = self.update.env.values();
+        let values: Vec<_> = values
+            .flat_map(|value| value.expose().lines())
+            .map(str::trim)
+            .filter(|value| value.len() >= SHORTEST)
+            .collect();
+        for line in lines {
+            for value in &values {
+                if line.contains(value) {
+                    *line = line.replace(value, "[redacted]");
+                }
+            }
+        }
+    }
+
     /// Waits for the build's end: `true` where it serves, `false` where the deployment is gone.
     async fn watch(&self, provider: &dyn Provider, deployment: &Deployment) -> Result<bool, Stop> {
         let options = &self.job.engine.options().build;
@@ -413,6 +442,7 @@ impl<'a> Deploy<'a> {
         let mut told = None;
         let mut cancel_is_asked = false;
         let mut looked_at = began_at;
+        let mut nudges = self.keeper.nudges();
         if let Some(rhythm) = provider.look_every(Duration::ZERO) {
             interval = rhythm;
         }
@@ -435,7 +465,8 @@ impl<'a> Deploy<'a> {
                 }
                 BuildState::Ready => return Ok(true),
                 BuildState::Gone => return Ok(false),
-                BuildState::Failed { log_tail } => {
+                BuildState::Failed { mut log_tail } => {
+                    self.redact(&mut log_tail);
                     let mut trouble = Trouble::new(
                         Failure::Permanent(code::BUILD_FAILED),
                         format!(
@@ -502,7 +533,7 @@ impl<'a> Deploy<'a> {
                 biased;
                 () = self.job.must_let_go() => return Err(Stop::HandOver),
                 () = self.keeper.news() => {}
-                () = self.keeper.nudged() => next_look = next_look.min(looked_at + NUDGED),
+                () = self.keeper.nudged_since(nudges) => next_look = next_look.min(looked_at + NUDGED),
                 () = sleep(look_at) => {}
             }
             // A storm of news is not to become a storm of questions.
@@ -514,6 +545,7 @@ impl<'a> Deploy<'a> {
             if let Some(rhythm) = provider.look_every(began_at.elapsed()) {
                 interval = rhythm;
             }
+            nudges = self.keeper.nudges();
             looked_at = Instant::now();
             next_look = looked_at + interval;
             state = match provider.status(&deployment.id).await {

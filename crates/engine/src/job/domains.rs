@@ -4,7 +4,7 @@ use foreshow_contract::{DomainReport, DomainWord};
 use tracing::warn;
 
 use super::deploy::Deploy;
-use crate::{Deployment, DomainState, Provider};
+use crate::{Deployment, DomainState, Failure, Provider};
 
 impl Deploy<'_> {
     /// Points each at the deployment. One that does not come along is told of, and fails nothing: the preview has an address.
@@ -15,27 +15,32 @@ impl Deploy<'_> {
     ) -> Vec<DomainReport> {
         let mut reports = Vec::new();
         for domain in &self.update.domains {
-            let state = if self.may_use(domain) {
-                let moved = provider.move_domain(domain, deployment).await;
-                moved.unwrap_or_else(|error| {
-                    warn!(context.id = %self.subject.key, error = &error as &dyn std::error::Error,
-                        "a domain of {} was not moved", self.subject.key);
-                    DomainState::Refused {
-                        why: error.to_string(),
-                    }
-                })
+            let moved = if self.may_use(domain) {
+                provider.move_domain(domain, deployment).await
             } else {
-                DomainState::Refused {
+                Ok(DomainState::Refused {
                     why: format!(
                         "this installation does not know {domain} as a domain of the tenant {}: whoever runs it adds it to `domains`",
                         self.subject.key.tenant
                     ),
-                }
+                })
             };
-            let (state, records, message) = match state {
-                DomainState::Bound => (DomainWord::Bound, Vec::new(), None),
-                DomainState::Unverified { records } => (DomainWord::Unverified, records, None),
-                DomainState::Refused { why } => (DomainWord::Refused, Vec::new(), Some(why)),
+            let (state, records, message) = match moved {
+                Ok(DomainState::Bound) => (DomainWord::Bound, Vec::new(), None),
+                Ok(DomainState::Unverified { records }) => (DomainWord::Unverified, records, None),
+                Ok(DomainState::Refused { why }) => (DomainWord::Refused, Vec::new(), Some(why)),
+                Err(error) => {
+                    warn!(context.id = %self.subject.key, error = &error as &dyn std::error::Error,
+                        "a domain of {} was not moved", self.subject.key);
+                    let word = match error.failure {
+                        Failure::Permanent(_) => DomainWord::Refused,
+                        Failure::Retryable { .. }
+                        | Failure::RateLimited { .. }
+                        | Failure::ProviderDown
+                        | Failure::ProviderClosed { .. } => DomainWord::Pending,
+                    };
+                    (word, Vec::new(), Some(error.to_string()))
+                }
             };
             reports.push(DomainReport {
                 domain: domain.clone(),

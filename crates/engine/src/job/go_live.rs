@@ -53,7 +53,11 @@ impl Deploy<'_> {
             return Ok(None);
         }
         let listed = provider.list(&self.subject.key).await;
-        let listed = listed.map_err(|error| Stop::from(error).kept_here())?;
+        let listed = match listed {
+            // It refuses us altogether: routing looks for another.
+            Err(error) if matches!(error.failure, Failure::Permanent(_)) => return Ok(None),
+            listed => listed.map_err(|error| Stop::from(error).kept_here())?,
+        };
         let Some(deployment) = listed
             .into_iter()
             .find(|deployment| deployment.id == live.deployment)
@@ -123,13 +127,14 @@ impl Deploy<'_> {
             Recording::Condemned => return Ok(None),
             Recording::Lost => return Err(Stop::LeaseLost),
         }
+        // Before older deployments make room: what a domain shows is never gone first.
+        let domains = self.move_domains(provider, deployment).await;
         let shown = self.show(provider, deployment).await;
         let shown = shown.map_err(Stop::kept_here)?;
         let Some(kept) = shown else {
             return Ok(None);
         };
         self.leave_others(provider).await;
-        let domains = self.move_domains(provider, deployment).await;
         // An earlier run of this very revision may have gone live, and been cut off then.
         let unchanged = deployment.revision != self.update.revision;
         let outcome = Outcome::Ready(Box::new(ReadyOutcome {
@@ -230,10 +235,20 @@ impl Deploy<'_> {
         else {
             return;
         };
+        self.remove_at(&*other, |older| older.revision < self.update.revision)
+            .await;
+    }
+
+    /// Removes some of the context's deployments at a provider that is not where it lives now; the sweeper does what can't be done.
+    pub(super) async fn remove_at(
+        &self,
+        provider: &dyn Provider,
+        which: impl Fn(&Deployment) -> bool,
+    ) {
         let removed = async {
-            for older in other.list(&self.subject.key).await? {
-                if older.revision < self.update.revision && older.state != BuildState::Gone {
-                    other.delete(&older.id).await?;
+            for one in provider.list(&self.subject.key).await? {
+                if which(&one) && one.state != BuildState::Gone {
+                    provider.delete(&one.id).await?;
                 }
             }
             Ok::<_, ProviderError>(())

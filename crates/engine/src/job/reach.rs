@@ -29,6 +29,7 @@ impl Deploy<'_> {
     ) -> Result<bool, Stop> {
         let mut patience = self.patience_with(provider, deployment);
         loop {
+            let mut trouble = None;
             let seen = match provider.locate(deployment).await {
                 Ok(Some(address)) => {
                     deployment.address = address;
@@ -37,11 +38,16 @@ impl Deploy<'_> {
                 Ok(None) => match provider.status(&deployment.id).await {
                     Ok(BuildState::Gone) => return Ok(false),
                     Ok(_) => "it has no address yet".to_owned(),
-                    Err(error) => error.to_string(),
+                    Err(error) => trouble.insert(error).to_string(),
                 },
-                Err(error) => error.to_string(),
+                Err(error) => trouble.insert(error).to_string(),
             };
-            patience.wait(&seen).await?;
+            let waited = patience.wait(&seen).await;
+            match (waited, trouble) {
+                // It is not the preview that can't be reached, but who tells where it is.
+                (Err(Stop::Failed(_)), Some(error)) => return Err(Stop::from(error).kept_here()),
+                (waited, _) => waited?,
+            }
         }
     }
 

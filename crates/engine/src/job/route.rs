@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use foreshow_bundle::Tree;
-use foreshow_contract::{EstimatedCost, Framework, ProviderName};
+use foreshow_contract::{EstimatedCost, Framework, ProviderName, Timestamp};
 
 use super::{
     deploy::Deploy,
     stop::{Stop, Trouble},
 };
 use crate::{
-    Failure, Provider, code,
+    Closed, Failure, Provider, code,
     routing::{self, Candidate},
 };
 
@@ -49,7 +49,10 @@ impl Deploy<'_> {
         let live = self.record.live.as_ref().map(|live| &live.provider);
         let candidates = able.iter().map(|provider| Candidate {
             provider: provider.name().clone(),
-            closed: engine.gates().closed(provider.account()),
+            closed: engine
+                .gates()
+                .closed(provider.account())
+                .filter(|(until, why)| *why == Closed::Down || !self.is_soon(*until)),
             cost: self.expected_cost(provider.name(), tree),
             takes: engine.pace().ready_after(provider.name()),
             is_live: live == Some(provider.name()),
@@ -61,10 +64,14 @@ impl Deploy<'_> {
             seed.rotate_left(5).wrapping_add(byte.into())
         });
         let mut ordered = routing::order(candidates.collect(), strategy, &options.weights, seed);
-        // Where an earlier holder worked, that provider is asked first: adopt before create.
-        let started = self.record.building.as_ref();
-        let started = started.map(|building| &building.provider);
-        ordered.sort_by_key(|one| (one.closed.is_some(), started != Some(&one.provider)));
+        // Where an earlier holder worked, that provider is asked first: adopt before create. Also where a limit has to be waited for.
+        ordered.sort_by_key(|one| {
+            let is_begun = self.was_begun_at(&one.provider);
+            let is_away = one
+                .closed
+                .is_some_and(|(_, why)| why == Closed::Down || !is_begun);
+            (is_away, !is_begun)
+        });
         let ordered = ordered
             .iter()
             .filter_map(|one| engine.provider(&one.provider));
@@ -150,14 +157,46 @@ impl Deploy<'_> {
 
     /// Whether another provider takes the job after this trouble.
     pub(super) fn is_passed_on(&self, trouble: &Trouble) -> bool {
-        let engine = &self.job.engine;
+        if trouble.is_kept {
+            return false;
+        }
         match trouble.failure {
             Failure::ProviderDown | Failure::ProviderClosed { .. } => true,
-            Failure::RateLimited { until } => {
-                let patience = Duration::from_millis(engine.options().routing.patience_ms);
-                until.saturating_since(engine.now()) > patience
-            }
+            Failure::RateLimited { until } => !self.is_soon(until),
+            // It is this provider that does not want it; another may.
+            Failure::Permanent(
+                code::PROVIDER_UNAUTHORIZED
+                | code::PROVIDER_PAYMENT_REQUIRED
+                | code::TOO_LARGE_FOR_PROVIDER,
+            ) => true,
             Failure::Permanent(_) | Failure::Retryable { .. } => false,
+        }
+    }
+
+    /// Whether a limit is over so soon that it is waited for.
+    fn is_soon(&self, until: Timestamp) -> bool {
+        let engine = &self.job.engine;
+        let patience = Duration::from_millis(engine.options().routing.patience_ms);
+        until.saturating_since(engine.now()) <= patience
+    }
+
+    /// Whether an earlier holder of the context worked at this provider.
+    pub(super) fn was_begun_at(&self, provider: &ProviderName) -> bool {
+        let building = self.record.building.as_ref();
+        building.is_some_and(|building| building.provider == *provider)
+    }
+
+    /// What became of a create whose answer did not come may be there, at a provider that was passed over: it is removed now, if that
+    /// can be done, else by the sweeper.
+    pub(super) async fn leave_passed_over(&self, troubles: &[Trouble]) {
+        let names = troubles
+            .iter()
+            .filter_map(|trouble| trouble.provider.as_ref());
+        for provider in names.filter_map(|name| self.job.engine.provider(name)) {
+            self.remove_at(&*provider, |deployment| {
+                deployment.revision <= self.update.revision
+            })
+            .await;
         }
     }
 }

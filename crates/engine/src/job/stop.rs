@@ -36,6 +36,7 @@ impl Stop {
     /// Keeps the job at its provider: what was started there is to be adopted, not started again elsewhere.
     pub(super) fn kept_here(mut self) -> Self {
         if let Self::Failed(trouble) = &mut self {
+            trouble.is_kept = true;
             match trouble.failure {
                 Failure::ProviderDown => trouble.failure = Failure::Retryable { after: None },
                 Failure::ProviderClosed { until } => {
@@ -72,6 +73,8 @@ pub(super) struct Trouble {
     pub(super) cause: Option<String>,
     /// The last lines of a failed build's log.
     pub(super) log_tail: Vec<String>,
+    /// What was begun at the provider is to be adopted: no other one takes the job.
+    pub(super) is_kept: bool,
 }
 
 impl Trouble {
@@ -82,6 +85,7 @@ impl Trouble {
             message: message.into(),
             cause: None,
             log_tail: Vec::new(),
+            is_kept: false,
         }
     }
 

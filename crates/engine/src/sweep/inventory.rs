@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use foreshow_contract::{ContextKey, ProviderName};
 
-use crate::{BuildState, Deployment, Provider, ProviderError, worker::Engine};
+use crate::{BuildState, Deployment, Failure, Provider, ProviderError, worker::Engine};
 
 /// Deployments of one context, each with its provider.
 pub(crate) type Listed = Vec<(ProviderName, Deployment)>;
@@ -29,10 +29,12 @@ impl Inventoried {
         inventoried
     }
 
-    /// The first provider that is away, where any is.
+    /// A provider that is away, where any is. One that refuses us altogether is not waited for, as in a look-up: what it has becomes
+    /// known when somebody has put its token right.
     pub(super) fn complete(mut self) -> Result<Self, ProviderError> {
-        match self.away.pop() {
-            Some(error) => Err(error),
+        let refused = |error: &ProviderError| matches!(error.failure, Failure::Permanent(_));
+        match self.away.iter().position(|error| !refused(error)) {
+            Some(away) => Err(self.away.swap_remove(away)),
             None => Ok(self),
         }
     }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use foreshow_contract::{
     Content, ContextEnded, ContextEvent, ContextId, ContextKey, ContextTouched, ContextUpdated,
     Envelope, HostLabel, IncomingEvent, InlineFile, InstallationKey, ProviderName, ResultBody,
-    ResultEvent, Revision, STRUCTURED_JSON, TenantId, Timestamp, encode, event_routing_key,
+    ResultEvent, Revision, STRUCTURED_JSON, Secret, TenantId, Timestamp, encode, event_routing_key,
 };
 use foreshow_engine::{
     Broker, Clock, Drained, Engine, EngineOptions, EngineParts, Message, Provider, QuotaSet,
@@ -85,6 +85,12 @@ impl Event {
 
     pub fn ttl(mut self, seconds: u64) -> Self {
         self.updated().retention.ttl = Some(secs(seconds));
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        let env = &mut self.updated().env;
+        env.insert(name.to_owned(), Secret::new(value));
         self
     }
 

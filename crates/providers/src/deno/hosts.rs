@@ -47,6 +47,7 @@ impl Domain {
         let hosts = revision.timelines.iter().flat_map(|one| &one.hostnames);
         let ours = hosts
             .filter_map(|host| host.split_once('.'))
+            .filter(|(_, domain)| is_vendors(domain))
             .find(|(label, _)| {
                 *label == place.app
                     || label
@@ -94,9 +95,19 @@ pub(super) fn own_host(revision: &Revision) -> Option<&str> {
     previews().find(bears_id).or_else(|| previews().next())
 }
 
+/// Whether a domain is the vendor's, or a simulator's, rather than one of a tenant's own: below its own a tenant may use any name, also
+/// one that looks like an app's.
+fn is_vendors(domain: &str) -> bool {
+    let name = domain.split(':').next().unwrap_or_default();
+    name.ends_with(".deno.net") || name.ends_with(".localhost")
+}
+
 /// Whether the app's production host shows this revision. Domains of a tenant's own are bound apart and say nothing of it.
 pub(super) fn is_shown(place: &Place, revision: &Revision) -> bool {
-    let is_alias = |host: &String| host.split('.').next() == Some(&place.app);
+    let is_alias = |host: &String| {
+        host.split_once('.')
+            .is_some_and(|(label, domain)| label == place.app && is_vendors(domain))
+    };
     revision
         .timelines
         .iter()

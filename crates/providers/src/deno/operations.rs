@@ -51,7 +51,8 @@ pub(super) static UPDATE_APP: Operation = Operation::harmless(
     "/v2/apps/{app}",
 )
 .of_tenants_files();
-pub(super) static DELETE_APP: Operation = Operation::harmless(
+/// Sent once: repeated in place, it could take along what came into the app meanwhile.
+pub(super) static DELETE_APP: Operation = Operation::once(
     "delete_app",
     "delete the context's app",
     Method::DELETE,

@@ -68,6 +68,8 @@ const PAGES: usize = 60;
 const CANCELS_WITHIN: Duration = Duration::from_secs(10);
 /// The first and the largest interval between two looks at it.
 const CANCEL_LOOKS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Keeps the toolbar out of a preview's pages.
+const SKIP_TOOLBAR: &str = "x-vercel-skip-toolbar";
 const BYPASS: &str = "x-vercel-protection-bypass";
 /// What the probe's judge says of the login.
 const LOGIN: &str = "Vercel's own login answered: the project is protected (vercel.protection)";
@@ -161,9 +163,11 @@ impl VercelProvider {
         BuildState::Failed { log_tail }
     }
 
-    /// The headers that let a probe past Vercel's login.
+    /// The headers that let a probe past Vercel's login and toolbar.
     fn bypass(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
+        // Else the toolbar for comments is put into pages, and their bytes are not the file's.
+        headers.insert(SKIP_TOOLBAR, HeaderValue::from_static("1"));
         if let Some(secret) = &self.settings.protection_secret {
             let mut value = HeaderValue::from_str(secret.expose())
                 .expect("the secret was checked to be letters and digits");

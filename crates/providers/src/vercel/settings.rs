@@ -33,7 +33,8 @@ pub struct VercelSettings {
     pub project_per_context: bool,
     /// What to do about Vercel's login in front of previews, which new projects have. Default `disable`.
     pub protection: Protection,
-    /// With `protection = "bypass"`: the secret that lets a visitor past the login, 32 letters and digits. It is added to the project.
+    /// With `protection = "bypass"`: the secret that lets a visitor past the login, 32 letters and digits. It is added to the project,
+    /// and Vercel gives it to every build and function there: with tenants that may not see each other's previews, use `disable`.
     pub protection_secret: Option<Secret>,
     /// What follows the label in a context's stable address. Default `vercel.app`; else a domain of the team's own, with a wildcard.
     pub alias_suffix: String,

@@ -44,7 +44,7 @@ fn provider(
 
 async fn one_project(simulator: &Simulator<Vercel>) {
     let provider = &provider(simulator, |settings| {
-        settings.team_id = Some("team_simulator".to_owned())
+        settings.team_id = Some("team_simulator".to_owned());
     });
     let next = |outcome| simulator.turn(|knobs| knobs.builds.next.push_back(outcome));
     provider
@@ -116,7 +116,7 @@ async fn one_project(simulator: &Simulator<Vercel>) {
 async fn a_project_per_context(simulator: &Simulator<Vercel>) {
     let provider = &provider(simulator, |settings| {
         settings.team_slug = Some("acme".to_owned());
-        settings.project = "foreshow-each".to_owned();
+        "foreshow-each".clone_into(&mut settings.project);
         settings.project_per_context = true;
         settings.protection = Protection::Bypass;
         settings.protection_secret = Some(Secret::new("a1".repeat(16)));

@@ -147,6 +147,13 @@ fn domain_lines(domain: &DomainReport) -> Vec<String> {
             let records = records.map(|record| format!("            {}", record.escape_debug()));
             std::iter::once(first).chain(records).collect()
         }
+        DomainWord::Pending => {
+            let why = domain.message.as_deref().unwrap_or("no reason was given");
+            vec![format!(
+                "  domain    {name} could not be moved now, publish again: {}",
+                why.escape_debug()
+            )]
+        }
         DomainWord::Refused => {
             let why = domain.message.as_deref().unwrap_or("no reason was given");
             vec![format!(
