@@ -84,7 +84,7 @@ async fn a_preview_is_deployed_served_changed_by_one_file_and_removed(foreshow: 
         let size = first.size.unwrap();
         assert_eq!((size.files, size.largest.len()), (2_001, 5));
 
-        files.last_mut().unwrap().content = "<h1>two</h1>".to_owned();
+        "<h1>two</h1>".clone_into(&mut files.last_mut().unwrap().content);
         let uploads = || cloud.vercel.calls_of(VercelOperation::UploadFile).len();
         let before = uploads();
         upstream

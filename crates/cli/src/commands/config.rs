@@ -4,6 +4,7 @@ use serde_json::json;
 use crate::args::Global;
 use crate::failure::{Exit, Failure};
 use crate::terminal::answer;
+use crate::wiring::providers;
 
 /// Show or check the configuration.
 #[derive(Debug, Subcommand)]
@@ -17,6 +18,9 @@ pub(crate) enum Config {
 impl Config {
     pub(crate) fn run(self, global: &Global) -> Result<Exit, Failure> {
         let loaded = global.load()?;
+        if let Self::Check = self {
+            providers::check(&loaded.config)?;
+        }
         let text = match (self, global.json) {
             (Self::Show, true) => loaded.to_json().to_string(),
             (Self::Show, false) => loaded.to_toml().trim_end().to_owned(),

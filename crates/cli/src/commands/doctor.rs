@@ -15,7 +15,7 @@ use crate::data_dir::{DataDir, gateway_addr};
 use crate::failure::{Exit, Failure, OrFail as _};
 use crate::installation_key;
 use crate::terminal::answer;
-use crate::wiring::providers::remote;
+use crate::wiring::providers::{check as check_providers, remote};
 use crate::wiring::{Backends, Client, WallClock, agree, backend, chain, fleet};
 
 /// Nothing here takes longer where it is well.
@@ -100,7 +100,14 @@ impl Doctor {
                 "name both, or neither",
             ));
         }
-        providers(&loaded, dir.as_ref(), &mut findings).await?;
+        match check_providers(&loaded.config) {
+            Ok(()) => providers(&loaded, dir.as_ref(), &mut findings).await?,
+            Err(failure) => findings.push(Finding::sick(
+                "providers",
+                failure.to_string().replace('\n', ";"),
+                "mend the configuration",
+            )),
+        }
         let is_embedded = [Role::Broker, Role::Store]
             .map(|role| backend(&loaded.config, role))
             .iter()

@@ -75,6 +75,8 @@ fn toml(value: &Value) -> String {
 fn shown(key: &str, setting: &Setting) -> Value {
     match &setting.value {
         Value::Null => Value::Null,
+        // An empty one is none.
+        Value::String(empty) if is_secret(key) && empty.is_empty() => Value::Null,
         _ if is_secret(key) => Value::from(REDACTED),
         Value::String(url) if is_url(key) => Value::from(redacted(url)),
         value => value.clone(),

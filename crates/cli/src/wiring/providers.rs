@@ -6,13 +6,14 @@ use foreshow_contract::{ContextKey, InstallationKey, ProviderName, Secret};
 use foreshow_engine::{Clock, Provider, RoutingOptions};
 use foreshow_gateway::{NotSigned, ProviderHook};
 use foreshow_providers::{
-    DenoProvider, LocalProvider, VercelProvider, local,
+    DenoProvider, LocalProvider, VercelProvider, deno, local,
     vercel::{self, WebhookError},
 };
 use http::HeaderMap;
 
 use crate::config::Config;
 use crate::failure::{Exit, Failure, OrFail as _};
+use crate::wiring::WallClock;
 
 /// Every provider across the network that has credentials.
 pub(crate) fn remote(
@@ -80,6 +81,42 @@ impl ProviderHook for VercelHook {
     }
 }
 
+/// Whether the providers' settings can be worked with, and `routing` names none that is not configured. Nobody is asked.
+pub(crate) fn check(config: &Config) -> Result<(), Failure> {
+    // Nothing that is looked at depends on it.
+    let key = InstallationKey::try_from_slice(&[0; 32]).or_fail(Exit::Usage)?;
+    let clock: Arc<dyn Clock> = Arc::new(WallClock);
+    let remote = remote(config, &key, &clock)?;
+    check_names(&config.routing, &names(&remote))
+}
+
+fn names(remote: &[Arc<dyn Provider>]) -> Vec<ProviderName> {
+    let remote = remote.iter().map(|one| one.name().clone());
+    remote.chain([ProviderName::from(local::NAME)]).collect()
+}
+
+fn check_names(routing: &RoutingOptions, names: &[ProviderName]) -> Result<(), Failure> {
+    let named = routing.order.iter().chain(routing.weights.keys());
+    let mut named = named.chain(routing.prices.keys());
+    let Some(name) = named.find(|name| !names.contains(name)) else {
+        return Ok(());
+    };
+    let failure = Failure::new(
+        Exit::Usage,
+        format!("`routing` names the provider {name}, which is not configured"),
+    );
+    let configured: Vec<_> = names.iter().map(ProviderName::as_str).collect();
+    let configured = configured.join(", ");
+    Err(match name.as_str() {
+        vercel::NAME | deno::NAME => failure.help(format!(
+            "give it a token ({name}.token), or take it out of `routing`; configured: {configured}"
+        )),
+        _ => failure.help(format!(
+            "there is no such provider: mend the name; configured: {configured}"
+        )),
+    })
+}
+
 /// All of them, and the options with their order: previews of this machine come last, and only events that name them get them where
 /// another provider is configured, for nobody elsewhere could open them.
 pub(crate) fn all(
@@ -87,6 +124,7 @@ pub(crate) fn all(
     mut remote: Vec<Arc<dyn Provider>>,
     routing: &mut RoutingOptions,
 ) -> Result<Vec<Arc<dyn Provider>>, Failure> {
+    check_names(routing, &names(&remote))?;
     if routing.order.is_empty() {
         routing.order = remote.iter().map(|one| one.name().clone()).collect();
         if routing.order.is_empty() {
@@ -94,19 +132,5 @@ pub(crate) fn all(
         }
     }
     remote.push(Arc::new(local));
-    let unknown = routing
-        .order
-        .iter()
-        .chain(routing.weights.keys())
-        .find(|name| !remote.iter().any(|one| one.name() == *name));
-    match unknown {
-        None => Ok(remote),
-        Some(name) => Err(Failure::new(
-            Exit::Usage,
-            format!("`routing` names the provider {name}, which is not configured"),
-        )
-        .help(format!(
-            "give it a token (`{name}.token`), or take it out of routing.order and routing.weights"
-        ))),
-    }
+    Ok(remote)
 }

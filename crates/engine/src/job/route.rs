@@ -161,14 +161,15 @@ impl Deploy<'_> {
             return false;
         }
         match trouble.failure {
-            Failure::ProviderDown | Failure::ProviderClosed { .. } => true,
-            Failure::RateLimited { until } => !self.is_soon(until),
+            Failure::ProviderDown
+            | Failure::ProviderClosed { .. }
             // It is this provider that does not want it; another may.
-            Failure::Permanent(
+            | Failure::Permanent(
                 code::PROVIDER_UNAUTHORIZED
                 | code::PROVIDER_PAYMENT_REQUIRED
                 | code::TOO_LARGE_FOR_PROVIDER,
             ) => true,
+            Failure::RateLimited { until } => !self.is_soon(until),
             Failure::Permanent(_) | Failure::Retryable { .. } => false,
         }
     }

@@ -81,8 +81,8 @@ fn ready_lines(ready: &Ready, collected: &Collected) -> Vec<String> {
     };
     let mut lines = vec![
         format!(
-            "Ready after {total}: revision {} of {} ({what})",
-            ready.revision, ready.key
+            "Ready after {total}: revision {} of {} at {} ({what})",
+            ready.revision, ready.key, ready.provider
         ),
         format!(
             "  files     {}, {} ({} uploaded, {} reused)",
@@ -269,7 +269,7 @@ mod tests {
         let lines = ready_lines(&ready, &collected());
         assert_eq!(
             lines[0],
-            "Ready after 340 ms: revision 7 of acme/ctx (deployed)"
+            "Ready after 340 ms: revision 7 of acme/ctx at local (deployed)"
         );
         assert_eq!(
             lines[1],
