@@ -14,7 +14,7 @@ impl ProviderHook for FakeHook {
     }
 
     fn read(&self, headers: &HeaderMap, _: &[u8]) -> Result<Option<ContextKey>, NotSigned> {
-        match headers.get("x-signed").map(|value| value.as_bytes()) {
+        match headers.get("x-signed").map(http::HeaderValue::as_bytes) {
             Some(b"yes") => Ok(Some(key())),
             Some(b"other") => Ok(None),
             Some(_) | None => Err(NotSigned),

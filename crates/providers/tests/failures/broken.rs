@@ -1,7 +1,9 @@
 //! The vendor does not answer, or not in words. Whether it did what it was asked is not known then, so it is looked up, by the tags,
 //! before anything is asked for again.
 
-use foreshow_engine::code;
+use std::num::NonZeroU32;
+
+use foreshow_engine::{EngineOptions, code};
 use foreshow_simulators::core::{Fault, FaultKind};
 
 use crate::{
@@ -34,7 +36,11 @@ pub(crate) async fn a_bad_gateway_is_tried_again<V: Vendor>() {
 }
 
 pub(crate) async fn a_bad_gateway_that_stays_ends_the_event<V: Vendor>() {
-    let world = World::<V>::alone().await;
+    // Below the number that closes the gate, behind which it would be waited for instead.
+    let few = |options: &mut EngineOptions| {
+        options.routing.health.failures = NonZeroU32::new(100).unwrap();
+    };
+    let world = World::<V>::with(false, few).await;
     world.fault_creates(Fault::new(BAD_GATEWAY));
     world.update(1, "page").await;
     let error = world.failed(1).await.error;

@@ -1,5 +1,5 @@
-//! The vendor says no. Trying again does not help, nor would another provider be asked what this one was asked: an operator, or the
-//! tenant, has to know.
+//! The vendor says no. Trying again does not help. Where it is this vendor that does not want it (the token, the bill, the size), another
+//! provider may; where it is the request, nobody else is asked, and the tenant has to know.
 
 use foreshow_contract::Failed;
 use foreshow_engine::code;
@@ -23,7 +23,22 @@ fn refusal(status: u16) -> Fault {
 
 /// Refuses every create with this status, until the event has ended.
 async fn refused<V: Vendor>(status: u16, expected: Ending) -> Failed {
+    refused_in(World::<V>::with_second().await, status, expected).await
+}
+
+/// The same where another provider would take it.
+async fn refused_alone<V: Vendor>(status: u16, code: &'static str) -> Failed {
     let world = World::<V>::with_second().await;
+    world.fault_creates(refusal(status));
+    world.update(1, "page").await;
+    let ready = world.ready(1).await;
+    assert_eq!((ready.provider.as_str(), ready.attempts), ("second", 1));
+    assert_eq!(world.creates(), 1);
+    world.finish(0).await;
+    refused_in(World::<V>::alone().await, status, at_once(code)).await
+}
+
+async fn refused_in<V: Vendor>(world: World<V>, status: u16, expected: Ending) -> Failed {
     world.fault_creates(refusal(status));
     world.update(1, "page").await;
     let failed = world.failed(1).await;
@@ -47,7 +62,7 @@ fn at_once(code: &'static str) -> Ending {
 
 /// Whatever is asked.
 pub(crate) async fn a_token_that_is_refused_ends_the_event<V: Vendor>() {
-    let world = World::<V>::with_second().await;
+    let world = World::<V>::alone().await;
     world.simulator.fault(refusal(401));
     world.update(1, "page").await;
     let error = world.failed(1).await.error;
@@ -68,13 +83,13 @@ pub(crate) async fn a_token_that_is_refused_ends_the_event<V: Vendor>() {
 }
 
 pub(crate) async fn a_token_without_the_right_ends_the_event<V: Vendor>() {
-    let failed = refused::<V>(403, at_once(code::PROVIDER_UNAUTHORIZED)).await;
+    let failed = refused_alone::<V>(403, code::PROVIDER_UNAUTHORIZED).await;
     let message = failed.error.message;
     assert!(!message.contains(WORDS), "it is the operator's: {message}");
 }
 
 pub(crate) async fn an_unpaid_account_ends_the_event<V: Vendor>() {
-    let failed = refused::<V>(402, at_once(code::PROVIDER_PAYMENT_REQUIRED)).await;
+    let failed = refused_alone::<V>(402, code::PROVIDER_PAYMENT_REQUIRED).await;
     let message = failed.error.message;
     assert!(!message.contains(WORDS), "it is the operator's: {message}");
 }
@@ -99,7 +114,7 @@ pub(crate) async fn a_conflict_ends_the_event<V: Vendor>() {
 }
 
 pub(crate) async fn files_that_are_too_large_end_the_event<V: Vendor>() {
-    refused::<V>(413, at_once(code::TOO_LARGE_FOR_PROVIDER)).await;
+    refused_alone::<V>(413, code::TOO_LARGE_FOR_PROVIDER).await;
 }
 
 pub(crate) async fn what_the_vendor_minds_is_told_in_its_words<V: Vendor>() {
