@@ -53,6 +53,14 @@ pub(crate) const VERCEL: &[Exception] = &[
         why: "the filter of Vercel's own tool (`vercel list --meta`), which no document has; what is listed is read again for the tags",
     },
     Exception {
+        beyond: Beyond::Query {
+            method: "POST",
+            path: "/v13/deployments",
+            name: "withCache",
+        },
+        why: "`@vercel/client` sends it to build with the cache of earlier builds, no document has it",
+    },
+    Exception {
         beyond: Beyond::Field {
             method: "POST",
             path: "/v13/deployments",

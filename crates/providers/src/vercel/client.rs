@@ -177,10 +177,12 @@ impl Api {
         body: &NewDeployment<'_>,
         secrets: impl IntoIterator<Item = &Secret>,
     ) -> Result<Deployment, ApiError> {
-        // Without `forceNew` the same files may be answered with another context's deployment.
+        // Without `forceNew` the same files may be answered with another context's deployment; alone, it would build without the cache of
+        // earlier builds, so `withCache` goes with it, as in Vercel's own tool (`--force --with-cache`).
         let call = self
             .call(&CREATE, &[])
             .query("forceNew", "1")
+            .query("withCache", "1")
             .query("skipAutoDetectionConfirmation", "1");
         let answer = call
             .json(body)

@@ -94,6 +94,7 @@ async fn what_is_asked_for_is_as_the_app_says() {
     assert_eq!(body["meta"]["foreshowRevision"], "7");
     let call = &world.simulator.calls_of(Op::CreateDeployment)[0];
     assert_eq!(call.query("forceNew"), Some("1"));
+    assert_eq!(call.query("withCache"), Some("1"));
     assert_eq!(call.query("skipAutoDetectionConfirmation"), Some("1"));
     assert_eq!(call.query("teamId"), None);
 
