@@ -533,7 +533,10 @@ impl<'a> Deploy<'a> {
                 biased;
                 () = self.job.must_let_go() => return Err(Stop::HandOver),
                 () = self.keeper.news() => {}
-                () = self.keeper.nudged_since(nudges) => next_look = next_look.min(looked_at + NUDGED),
+                () = self.keeper.nudged_since(nudges) => {
+                    nudges = self.keeper.nudges();
+                    next_look = next_look.min(looked_at + NUDGED);
+                }
                 () = sleep(look_at) => {}
             }
             // A storm of news is not to become a storm of questions.
