@@ -1,11 +1,12 @@
-//! An update: admitted, prepared, routed, then a deployment adopted or created, and watched until it serves.
+//! An update, from beginning to end: admitted and prepared, routed, then a deployment adopted or created, watched, and
+//! brought live, at one provider after the other until one takes it.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use foreshow_bundle::{BundleError, Tree, tree_from_bundle, tree_from_inline};
-use foreshow_contract::{BuildingState, Content, ContextUpdated, ProviderName, Timings};
-use tokio::time::{Instant, sleep};
-use tracing::{debug, info, warn};
+use foreshow_bundle::Tree;
+use foreshow_contract::{BuildingState, ContextUpdated, Timings};
+use tokio::time::Instant;
+use tracing::{info, warn};
 
 use super::{
     Job,
@@ -15,23 +16,15 @@ use super::{
     stop::{Stop, Trouble},
 };
 use crate::{
-    Admission, AdmitRequest, BuildState, BundleFile, ContextRecord, CreateRequest, Deployment,
-    Failure, Live, Provider, QuotaSet, Settlement, code,
+    BuildState, ContextRecord, CreateRequest, Deployment, Failure, Live, Provider, Settlement,
     lease::Keeper,
     mutants::mutant,
-    observe,
     outcome::Subject,
     record::{RecordedDeployment, Recording},
 };
 
 /// How often a deployment that vanished, or was condemned, is looked for again within one attempt.
 const ROUNDS: usize = 5;
-/// How many questions about a build may fail one after another.
-const FAILED_QUESTIONS: u32 = 5;
-
-/// Between two questions about a build, however much news there is.
-const NUDGED: Duration = Duration::from_secs(1);
-
 /// One update under its lease.
 pub(super) struct Deploy<'a> {
     pub(super) job: &'a Job,
@@ -40,7 +33,7 @@ pub(super) struct Deploy<'a> {
     pub(super) keeper: &'a Keeper,
     pub(super) record: &'a ContextRecord,
     pub(super) progress: Progress,
-    patience: Patience,
+    pub(super) patience: Patience,
     pub(super) started_at: Instant,
     /// When the create was sent, or what was found adopted.
     pub(super) built_from: Instant,
@@ -139,103 +132,6 @@ impl<'a> Deploy<'a> {
         Err(Stop::failed(
             softest(troubles).expect("there is at least one candidate"),
         ))
-    }
-
-    async fn admit(&self) -> Result<(), Stop> {
-        let engine = &self.job.engine;
-        let options = engine.options();
-        let now = engine.now();
-        let build_until = now.saturating_add(Duration::from_secs(options.build.timeout_seconds));
-        let request = AdmitRequest {
-            key: self.subject.key.clone(),
-            revision: self.update.revision,
-            live_previews: options.limits.live_previews,
-            concurrent_builds: options.limits.concurrent_builds,
-            is_live: self.record.live.is_some(),
-            // As long as the preview can live that comes of it.
-            live_until: build_until
-                .saturating_add(Duration::from_secs(options.probe.timeout_seconds))
-                .saturating_add(self.ttl()),
-            build_until,
-        };
-        // Both at once: routing looks at the gates soon.
-        let (admission, ()) = tokio::join!(
-            engine.insist(&self.job.shutdown, || engine.store().admit(&request)),
-            engine.look_at_gates()
-        );
-        match admission? {
-            Admission::Admitted => Ok(()),
-            Admission::Full {
-                set: QuotaSet::ConcurrentBuilds,
-                limit,
-                used,
-                next_at,
-            } => {
-                // A build's place is usually free long before its deadline: look again soon.
-                let until = next_at.min(now.saturating_add(Duration::from_secs(2)));
-                let message = format!(
-                    "tenant {} builds {used} of {limit} contexts at once (limits.concurrent_builds)",
-                    self.subject.key.tenant
-                );
-                Err(Stop::failed(Trouble::new(
-                    Failure::RateLimited { until },
-                    message,
-                )))
-            }
-            Admission::Full {
-                set: QuotaSet::LivePreviews,
-                limit,
-                used,
-                next_at,
-            } => {
-                let message = format!(
-                    "tenant {} has {used} live previews, its limit is {limit}; end one of them, or wait until {next_at}",
-                    self.subject.key.tenant
-                );
-                Err(Stop::failed(Trouble::new(
-                    Failure::Permanent(code::QUOTA_EXCEEDED),
-                    message,
-                )))
-            }
-        }
-    }
-
-    /// Fetches, checks and digests the files, on a thread that may block.
-    async fn prepare(&self) -> Result<(Tree, Option<BundleFile>), Stop> {
-        let limits = self.job.engine.options().bundle.clone();
-        let tasks = self.job.engine.tasks();
-        let (prepared, bundle) = match &self.update.content {
-            Content::Files(files) => {
-                let files = files.clone();
-                let reading = tasks.compute(move || tree_from_inline(&files, &limits));
-                (reading.await, None)
-            }
-            Content::Bundle(bundle) => {
-                let file = self
-                    .job
-                    .engine
-                    .bundles()
-                    .fetch(bundle)
-                    .await
-                    .map_err(|error| {
-                        let trouble = Trouble::new(error.failure.clone(), error.to_string());
-                        Stop::failed(trouble.because(&error))
-                    })?;
-                let (sha256, read) = (bundle.sha256, file.clone());
-                let reading = tasks.compute(move || tree_from_bundle(&read, sha256, &limits));
-                (reading.await, Some(file))
-            }
-        };
-        let tree = prepared.map_err(|error: BundleError| {
-            if error.is_transient() {
-                let message = "the files could not be read by the worker";
-                let failure = Failure::Retryable { after: None };
-                return Stop::failed(Trouble::new(failure, message).because(&Beneath(error)));
-            }
-            let failure = Failure::Permanent(error.code());
-            Stop::failed(Trouble::new(failure, error.to_string()).because(&error))
-        })?;
-        Ok((tree, bundle))
     }
 
     /// Adopts or creates, records, watches and goes live on one provider.
@@ -352,29 +248,6 @@ impl<'a> Deploy<'a> {
             }))
     }
 
-    /// Whether something newer makes this revision obsolete, and if so, what becomes of its build.
-    fn obsolete(&self, building: Option<(&ProviderName, Instant)>) -> Option<Obsolete> {
-        (self.keeper.desired() > self.subject.ordinal)
-            .then(|| self.patience.with_newer(building, self.job.engine.pace()))
-    }
-
-    fn step_down(&self, what: &str) -> Stop {
-        let by = self.keeper.desired();
-        info!(context.id = %self.subject.key, "revision {} of {} steps down for {by}: {what}",
-            self.update.revision, self.subject.key);
-        observe::cancelled();
-        Stop::SteppedDown {
-            by,
-            why: format!("{by} was accepted; {what}"),
-        }
-    }
-
-    fn is_ended(&self) -> bool {
-        self.keeper
-            .floor()
-            .is_some_and(|floor| self.update.revision <= floor)
-    }
-
     async fn adopt_or_create(
         &mut self,
         provider: &dyn Provider,
@@ -411,169 +284,6 @@ impl<'a> Deploy<'a> {
         Ok(Found::Created(created.deployment))
     }
 
-    /// Takes the update's environment out of a log: a build may print it.
-    fn redact(&self, lines: &mut [String]) {
-        /// Shorter values are in every log, and no secrets.
-        const SHORTEST: usize = 4;
-        let values = self.update.env.values();
-        let values: Vec<_> = values
-            .flat_map(|value| value.expose().lines())
-            .map(str::trim)
-            .filter(|value| value.len() >= SHORTEST)
-            .collect();
-        for line in lines {
-            for value in &values {
-                if line.contains(value) {
-                    *line = line.replace(value, "[redacted]");
-                }
-            }
-        }
-    }
-
-    /// Waits for the build's end: `true` where it serves, `false` where the deployment is gone.
-    async fn watch(&self, provider: &dyn Provider, deployment: &Deployment) -> Result<bool, Stop> {
-        let options = &self.job.engine.options().build;
-        let poll_max = Duration::from_millis(options.poll_max_ms);
-        let mut interval = Duration::from_millis(options.poll_min_ms);
-        let give_up_at = Instant::now() + Duration::from_secs(options.timeout_seconds);
-        let mut state = deployment.state.clone();
-        let mut failed_questions = 0;
-        let began_at = Instant::now();
-        let mut told = None;
-        let mut cancel_is_asked = false;
-        let mut looked_at = began_at;
-        let mut nudges = self.keeper.nudges();
-        if let Some(rhythm) = provider.look_every(Duration::ZERO) {
-            interval = rhythm;
-        }
-        let mut next_look = began_at + interval;
-        self.progress.at(
-            BuildingState::Building,
-            provider.name(),
-            Some(&deployment.id),
-        );
-        loop {
-            match state {
-                // It may land yet, and would remove what is live by then; or it has landed, and this is what it left.
-                BuildState::Ready | BuildState::Failed { .. } | BuildState::Gone
-                    if cancel_is_asked =>
-                {
-                    return Err(self.step_down(&format!(
-                        "a cancel of the build of {} was asked for and never confirmed",
-                        deployment.id
-                    )));
-                }
-                BuildState::Ready => return Ok(true),
-                BuildState::Gone => return Ok(false),
-                BuildState::Failed { mut log_tail } => {
-                    self.redact(&mut log_tail);
-                    let mut trouble = Trouble::new(
-                        Failure::Permanent(code::BUILD_FAILED),
-                        format!(
-                            "the build of {} failed; its log's last lines say why",
-                            deployment.id
-                        ),
-                    )
-                    .at(provider.name());
-                    trouble.log_tail = log_tail;
-                    return Err(Stop::failed(trouble));
-                }
-                BuildState::Building => {}
-            }
-            if self.is_ended() {
-                if let Err(error) = provider.cancel(&deployment.id).await {
-                    // The end's own clean-up removes it.
-                    debug!(
-                        error = &error as &dyn std::error::Error,
-                        "a build was not cancelled"
-                    );
-                }
-                return Err(Stop::Superseded(self.keeper.desired()));
-            }
-            let mut look_at = next_look.saturating_duration_since(Instant::now());
-            match self.obsolete(Some((provider.name(), began_at))) {
-                None => {}
-                Some(Obsolete::GoOn(why)) if told == Some(why) => {}
-                Some(Obsolete::GoOn(why)) => {
-                    debug!(context.id = %self.subject.key, "something newer was accepted, and the build goes on: {why}");
-                    told = Some(why);
-                }
-                Some(Obsolete::NotYet(left)) => look_at = look_at.min(left),
-                Some(Obsolete::Cancel) => match provider.cancel(&deployment.id).await {
-                    Ok(()) => {
-                        let ran_ms = began_at.elapsed().as_millis();
-                        return Err(self.step_down(&format!(
-                            "the build of {} was cancelled after {ran_ms} ms",
-                            deployment.id
-                        )));
-                    }
-                    Err(error) => {
-                        // Not confirmed, so perhaps not done: asked again at the next look.
-                        cancel_is_asked = true;
-                        debug!(
-                            error = &error as &dyn std::error::Error,
-                            "an obsolete build was not cancelled"
-                        );
-                    }
-                },
-            }
-            if Instant::now() >= give_up_at {
-                let cancelled = provider.cancel(&deployment.id).await;
-                cancelled.map_err(|error| Stop::from(error).kept_here())?;
-                let message = format!(
-                    "the build of {} did not end within {} s",
-                    deployment.id, options.timeout_seconds
-                );
-                return Err(Stop::failed(
-                    Trouble::new(Failure::Permanent(code::BUILD_TIMEOUT), message)
-                        .at(provider.name()),
-                ));
-            }
-            tokio::select! {
-                biased;
-                () = self.job.must_let_go() => return Err(Stop::HandOver),
-                () = self.keeper.news() => {}
-                () = self.keeper.nudged_since(nudges) => {
-                    nudges = self.keeper.nudges();
-                    next_look = next_look.min(looked_at + NUDGED);
-                }
-                () = sleep(look_at) => {}
-            }
-            // A storm of news is not to become a storm of questions.
-            if Instant::now() < next_look {
-                state = BuildState::Building;
-                continue;
-            }
-            interval = interval.mul_f64(1.5).min(poll_max);
-            if let Some(rhythm) = provider.look_every(began_at.elapsed()) {
-                interval = rhythm;
-            }
-            nudges = self.keeper.nudges();
-            looked_at = Instant::now();
-            next_look = looked_at + interval;
-            state = match provider.status(&deployment.id).await {
-                Ok(state) => {
-                    failed_questions = 0;
-                    state
-                }
-                Err(error) => {
-                    failed_questions += 1;
-                    if failed_questions >= FAILED_QUESTIONS
-                        || matches!(error.failure, Failure::RateLimited { .. })
-                    {
-                        // The build may well go on: the next attempt adopts it. Not another provider's to take over.
-                        return Err(Stop::from(error).kept_here());
-                    }
-                    debug!(
-                        error = &error as &dyn std::error::Error,
-                        "a build could not be asked after; asking again"
-                    );
-                    BuildState::Building
-                }
-            };
-        }
-    }
-
     pub(super) fn ttl(&self) -> Duration {
         let default = self.job.engine.options().retention.ttl_seconds;
         self.update
@@ -593,11 +303,6 @@ impl<'a> Deploy<'a> {
         self.job.delivery.attempt.get()
     }
 }
-
-/// Puts an error beneath another: its own words are for the log.
-#[derive(Debug, thiserror::Error)]
-#[error("the files could not be read")]
-struct Beneath(#[source] BundleError);
 
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

@@ -20,12 +20,14 @@ mod domains;
 mod go_live;
 mod look_up;
 pub(crate) mod pace;
+mod prepare;
 mod progress;
 mod reach;
 mod reject;
 mod results;
 mod route;
 mod stop;
+mod watch;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
