@@ -2,20 +2,21 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+
+use crate::backing::Backing;
 
 /// A file's bytes, or the place to read them from. Cheap to clone.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// In memory.
     Bytes(Bytes),
-    /// A stretch of a larger file: a member of an uncompressed tar. The file must stay until the last read.
+    /// A stretch of a larger file: a bundle, or what was decompressed from one.
     Slice {
         /// The file that holds it.
-        file: Arc<Path>,
+        file: Arc<Backing>,
         /// Where it starts, in bytes.
         offset_bytes: u64,
         /// How long it is, in bytes.
@@ -46,7 +47,7 @@ impl Content {
             } => {
                 let len = usize::try_from(*len_bytes).map_err(io::Error::other)?;
                 let mut bytes = vec![0; len];
-                let mut file = File::open(file)?;
+                let mut file = File::open(file.path())?;
                 file.seek(SeekFrom::Start(*offset_bytes))?;
                 file.read_exact(&mut bytes)?;
                 Ok(bytes.into())
@@ -66,7 +67,7 @@ impl Content {
                 offset_bytes,
                 len_bytes,
             } => {
-                let mut file = File::open(file)?;
+                let mut file = File::open(file.path())?;
                 file.seek(SeekFrom::Start(*offset_bytes))?;
                 Ok(Box::new(file.take(*len_bytes)))
             }

@@ -1,5 +1,6 @@
 //! What can be wrong with a context's files.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Display, Path, PathBuf};
 
@@ -138,16 +139,98 @@ pub enum BundleError {
         actual: Sha256,
     },
 
-    /// The bundle is the one that was meant, and no tar.
+    /// The bundle is the one that was meant, and no archive that is read here.
     #[error(
-        "the bundle {} can't be read as a tar: pack the files again",
+        "the bundle {} is {found}, and not a tar, tar.gz, tar.zst or zip: pack the files as one of these",
+        name(path)
+    )]
+    BundleFormat {
+        /// The bundle.
+        path: PathBuf,
+        /// What it seems to be.
+        found: Cow<'static, str>,
+    },
+
+    /// The bundle begins as an archive and isn't a good one, or one that readers disagree about.
+    #[error(
+        "the bundle {} can't be read as {format}: {reason}; pack the files again",
         name(path)
     )]
     BundleInvalid {
         /// The bundle.
         path: PathBuf,
-        /// Where reading stopped.
-        source: io::Error,
+        /// What it begins as: "a tar" and the like.
+        format: &'static str,
+        /// What is wrong with it.
+        reason: Cow<'static, str>,
+        /// What the decoder says, where it is one that speaks.
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+
+    /// What was decompressed is not what was compressed, by the archive's own checksum.
+    #[error(
+        "{what} in the bundle {} has another checksum than it should: it was damaged before it was announced; pack the files again",
+        name(path)
+    )]
+    BundleDamaged {
+        /// The bundle.
+        path: PathBuf,
+        /// An entry, a member or a frame.
+        what: String,
+    },
+
+    /// Over [`Limits::ratio`](crate::Limits::ratio).
+    #[error(
+        "the bundle {} becomes more than {limit_bytes} bytes, over {ratio} for each of its own: if that is meant, send it uncompressed or raise the limit `ratio`",
+        name(path)
+    )]
+    CompressionBomb {
+        /// The bundle.
+        path: PathBuf,
+        /// What it may become.
+        limit_bytes: u64,
+        /// The limit.
+        ratio: u64,
+    },
+
+    /// Two entries of a zip share bytes: how a few of them are made into petabytes.
+    #[error("{entry:?} in the bundle shares bytes with another entry: pack the files again")]
+    OverlappingEntries {
+        /// The entry's name.
+        entry: String,
+    },
+
+    /// A zstd frame that needs more memory than is given to it.
+    #[error(
+        "the bundle {} needs a window of {window_bytes} bytes to be decompressed, more than {limit_bytes}: compress with zstd -19 or lower, without --ultra and --long",
+        name(path)
+    )]
+    WindowTooLarge {
+        /// The bundle.
+        path: PathBuf,
+        /// What it asks for.
+        window_bytes: u64,
+        /// What it may ask for.
+        limit_bytes: u64,
+    },
+
+    /// An encrypted entry of a zip.
+    #[error("{entry:?} in the bundle is encrypted: pack the files without a password")]
+    EncryptedEntry {
+        /// The entry's name.
+        entry: String,
+    },
+
+    /// An entry of a zip that is neither stored nor deflated.
+    #[error(
+        "{entry:?} in the bundle is compressed with method {method}{}: only stored (0) and deflated (8) entries are read; pack the files again",
+        method_name(*method)
+    )]
+    UnsupportedMethod {
+        /// The entry's name.
+        entry: String,
+        /// The method's number in zip's own list.
+        method: u16,
     },
 
     /// The bundle holds something that is neither a file nor a folder.
@@ -212,7 +295,13 @@ impl BundleError {
             }
             Self::BundleMissing { .. } => "bundle_missing",
             Self::BundleDigestMismatch { .. } => "bundle_digest_mismatch",
+            Self::BundleFormat { .. } => "bundle_format",
             Self::BundleInvalid { .. } | Self::UnsupportedEntry { .. } => "bundle_invalid",
+            Self::BundleDamaged { .. } => "bundle_damaged",
+            Self::CompressionBomb { .. } | Self::OverlappingEntries { .. } => "compression_bomb",
+            Self::WindowTooLarge { .. } => "window_too_large",
+            Self::EncryptedEntry { .. } => "encrypted_entry",
+            Self::UnsupportedMethod { .. } => "unsupported_method",
             Self::NoFiles { .. } => "no_files",
             Self::FileChanged { .. } => "file_changed",
             Self::NotADirectory { .. } => "not_a_directory",
@@ -237,7 +326,14 @@ impl BundleError {
             | Self::IgnoreRulesTooLarge { .. }
             | Self::BundleMissing { .. }
             | Self::BundleDigestMismatch { .. }
+            | Self::BundleFormat { .. }
             | Self::BundleInvalid { .. }
+            | Self::BundleDamaged { .. }
+            | Self::CompressionBomb { .. }
+            | Self::OverlappingEntries { .. }
+            | Self::WindowTooLarge { .. }
+            | Self::EncryptedEntry { .. }
+            | Self::UnsupportedMethod { .. }
             | Self::UnsupportedEntry { .. }
             | Self::NoFiles { .. }
             | Self::NotADirectory { .. } => false,
@@ -258,12 +354,27 @@ impl BundleError {
     }
 }
 
-/// The usual cause is a `.gitignore` that lists the build's output.
 /// A bundle's name: where it lies is nobody's business but the machine's.
 fn name(path: &Path) -> Display<'_> {
     Path::new(path.file_name().unwrap_or(path.as_os_str())).display()
 }
 
+/// The numbers that packers are known to use.
+fn method_name(method: u16) -> &'static str {
+    match method {
+        1..=6 => " (of the eighties)",
+        9 => " (Deflate64)",
+        12 => " (bzip2)",
+        14 => " (LZMA)",
+        20 | 93 => " (zstd)",
+        95 => " (xz)",
+        98 => " (PPMd)",
+        99 => " (AES)",
+        _ => "",
+    }
+}
+
+/// The usual cause is a `.gitignore` that lists the build's output.
 fn left_out(ignored: &[Ignored]) -> String {
     let mut by_rule = ignored
         .iter()

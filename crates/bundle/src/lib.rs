@@ -1,6 +1,7 @@
 //! A context's files: read, check, ignore, digest.
 //!
-//! Files arrive inside an event ([`tree_from_inline`]) or as a local bundle ([`tree_from_bundle`]); both become a [`Tree`]:
+//! Files arrive inside an event ([`tree_from_inline`]) or as a local bundle ([`tree_from_bundle`]), which may be a tar, a tar.gz,
+//! a tar.zst or a zip; all become a [`Tree`]:
 //! safe paths, sorted, within [`Limits`], without what the ignore rules leave out, every file and the whole digested.
 //! On the sending side [`collect()`] walks a directory under the same rules, and [`pack()`] or a [`BundleStore`] makes a bundle of it.
 //!
@@ -16,6 +17,7 @@
 //! Everything here is blocking: it reads disks and hashes megabytes. Async callers go through `spawn_blocking`.
 
 mod archive;
+mod backing;
 mod built_in;
 mod collect;
 mod collisions;
@@ -28,12 +30,14 @@ mod limits;
 mod pack;
 mod path;
 mod rules;
+pub mod scratch;
 mod sieve;
 mod size;
 mod store;
 mod tree;
 
 pub use archive::tree_from_bundle;
+pub use backing::Backing;
 pub use collect::{Collected, CollectedFile, collect};
 pub use content::Content;
 pub use digest::Sha1;

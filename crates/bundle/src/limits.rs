@@ -15,14 +15,22 @@ pub struct Limits {
     /// The most files (and, counted apart, folders) of one context. Default 20,000. A few hundred bytes of memory
     /// each; many providers take no more than 15,000 to 25,000.
     pub files: usize,
-    /// The most bytes of all files together. Default 512 MiB. A worker may hold this much on disk for each slot.
+    /// The most bytes of all files together. Default 512 MiB. A worker may hold this much on disk for each slot, and twice as
+    /// much where the bundle is compressed.
     pub total_bytes: u64,
     /// The most bytes of one file. Default 128 MiB. Some providers take only 25 MiB; those refuse later, by name.
     pub file_bytes: u64,
     /// The most parts of one path, the file's name included. Default 32. Deep trees are nearly always a mistake
     /// (a folder linked or copied into itself).
     pub depth: usize,
+    /// The most bytes that one byte of a compressed bundle may become, beyond a first 16 MiB that are free. Default 200:
+    /// sites shrink to a third or a tenth, logs and generated data to a hundredth; what shrinks further is nearly always made
+    /// to fill disks (zeros shrink to a thousandth, or far less). 0 refuses what becomes more than 16 MiB.
+    pub ratio: u64,
 }
+
+/// What any compressed bundle may become: an honest small one may shrink well.
+const FREE_BYTES: u64 = 16 << 20;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -31,13 +39,14 @@ impl Default for Limits {
             total_bytes: 512 << 20,
             file_bytes: 128 << 20,
             depth: 32,
+            ratio: 200,
         }
     }
 }
 
 impl Limits {
     /// The most bytes that a bundle within these limits can take up as a tar.
-    pub(crate) fn archive_bytes(&self) -> u64 {
+    pub fn archive_bytes(&self) -> u64 {
         // Per entry: a header, padding to 512, and a long name's own header and at most three blocks. Files and folders
         // are counted apart. The end: two blocks, padded by some writers to 10 KiB records.
         const PER_ENTRY: u64 = 6 * 512;
@@ -46,6 +55,11 @@ impl Limits {
         self.total_bytes
             .saturating_add(entries.saturating_mul(PER_ENTRY))
             .saturating_add(END)
+    }
+
+    /// The most bytes that a compressed bundle of this size may become.
+    pub(crate) fn unpacked_bytes(&self, packed_bytes: u64) -> u64 {
+        FREE_BYTES.saturating_add(packed_bytes.saturating_mul(self.ratio))
     }
 }
 
@@ -136,6 +150,7 @@ mod tests {
             total_bytes: 10,
             file_bytes: 8,
             depth: 2,
+            ..Limits::default()
         };
         let code = |result: Result<(), BundleError>| result.unwrap_err().code();
 
@@ -156,7 +171,19 @@ mod tests {
     fn an_unknown_key_is_refused_and_a_missing_one_has_its_default() {
         let limits: Limits = toml::from_str("files = 5\ntotal_bytes = 7").unwrap();
         assert_eq!((limits.files, limits.total_bytes, limits.depth), (5, 7, 32));
+        assert_eq!(limits.ratio, 200);
         assert!(toml::from_str::<Limits>("filez = 5").is_err());
+    }
+
+    #[test]
+    fn what_a_compressed_bundle_may_become_grows_with_it() {
+        let limits = Limits {
+            ratio: 3,
+            ..Limits::default()
+        };
+        assert_eq!(limits.unpacked_bytes(0), 16 << 20);
+        assert_eq!(limits.unpacked_bytes(100), (16 << 20) + 300);
+        assert_eq!(limits.unpacked_bytes(u64::MAX), u64::MAX);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! A bundle appears whole or not at all: it is written (packed, or copied from elsewhere) under another name in the same folder, flushed to the disk, and then renamed.
 //! Any number of processes may use one folder: two that store the same bundle write the same bytes, and the later rename
-//! replaces equal by equal. Who dies half-way leaves a `.packing-…` file, which [`BundleStore::remove_abandoned`] removes.
+//! replaces equal by equal. Who dies half-way leaves a `.packing-…` file, or one of [`scratch`](crate::scratch); both are
+//! removed by [`BundleStore::remove_abandoned`].
 //! Bundles can be read by the user who stored them alone: all processes of an installation that share a folder run as one user.
 //! Who removes a bundle must know that no event needs it any more; the store doesn't count.
 
@@ -20,6 +21,7 @@ use crate::digest::Hashing;
 use crate::error::BundleError;
 use crate::limits::Limits;
 use crate::pack::Packed;
+use crate::scratch;
 use crate::tree::Tree;
 
 const PACKING: &str = ".packing-";
@@ -157,8 +159,8 @@ impl BundleStore {
         Ok(bundles)
     }
 
-    /// Removes what processes that died while packing have left, last written before `before`; answers how many. Choose
-    /// an hour ago: packing takes seconds, and a younger file may be somebody's who is at it.
+    /// Removes what processes that died while packing or reading have left, last written before `before`; answers how many.
+    /// Choose an hour ago: packing takes seconds, and a younger file may be somebody's who is at it.
     ///
     /// # Errors
     /// `Io` if the folder can't be read or a file can't be removed.
@@ -166,11 +168,12 @@ impl BundleStore {
         let mut removed = 0;
         self.each_file(|name, metadata| {
             let path = self.dir.join(name);
-            if name.starts_with(PACKING)
+            if (name.starts_with(PACKING) || scratch::is_named(name))
                 && metadata
                     .modified()
                     .map_err(BundleError::io("read the age of", &path))?
                     < before
+                && !scratch::is_held(&path)
             {
                 removed += usize::from(remove(&path)?);
             }

@@ -55,7 +55,7 @@ fn links_devices_and_their_like_are_refused_by_name() {
         (EntryType::Fifo, "a pipe"),
         (EntryType::GNUSparse, "a sparse file"),
         (EntryType::Continuous, "of an unknown kind"),
-        (EntryType::GNULongLink, "of an unknown kind"),
+        (EntryType::GNULongLink, "a link with a long name"),
         (EntryType::new(b'Z'), "of an unknown kind"),
     ] {
         let tar = HandMade::default()
@@ -166,9 +166,10 @@ fn records_that_readers_disagree_about_are_refused() {
 
 #[test]
 fn what_is_no_tar_is_refused() {
-    assert_eq!(read(&[7; 2048]).unwrap_err().code(), "bundle_invalid");
-    assert_eq!(read(b"short").unwrap_err().code(), "bundle_invalid");
-    assert_eq!(read(b"").unwrap_err().code(), "no_files");
+    assert_eq!(read(&[7; 2048]).unwrap_err().code(), "bundle_format");
+    assert_eq!(read(b"short").unwrap_err().code(), "bundle_format");
+    assert_eq!(read(b"").unwrap_err().code(), "bundle_format");
+    assert_eq!(read(&[0; 1024]).unwrap_err().code(), "no_files");
     let mut two = HandMade::default().file("a", "").bytes();
     two.extend(HandMade::default().file("b", "").bytes());
     assert_eq!(
@@ -214,8 +215,19 @@ fn a_truncated_bundle_is_told_as_damaged_wherever_it_was_cut() {
         let error = tree_from_bundle(&bundle.path, packed.sha256, &Limits::default()).unwrap_err();
         assert_eq!(error.code(), "bundle_digest_mismatch", "cut at {len}");
     }
-    // Under its own digest a cut within an entry is an archive that can't be read.
-    for len in [1, 511, 513, 1000, 1535, 2300] {
+    // Under its own digest it is an archive that can't be read, also where it was cut between entries.
+    for len in [
+        262,
+        511,
+        512,
+        513,
+        1000,
+        1535,
+        1536,
+        2048,
+        2300,
+        bytes.len() - 1024,
+    ] {
         assert_eq!(
             read(&bytes[..len]).unwrap_err().code(),
             "bundle_invalid",
@@ -239,6 +251,7 @@ fn every_limit_holds_for_bundles() {
         total_bytes,
         file_bytes,
         depth,
+        ..Limits::default()
     };
     let bundle = OnDisk::new(&tar());
     let read = |limits| tree_from_bundle(&bundle.path, bundle.sha256, &limits);

@@ -119,6 +119,7 @@ fn limits_hold_for_what_is_left_after_the_ignore_rules() {
         total_bytes,
         file_bytes,
         depth,
+        ..Limits::default()
     };
     let code = |limits| collect(dir.path(), &limits).unwrap_err().code();
     assert!(collect(dir.path(), &limits(3, 8, 4, 3)).is_ok());

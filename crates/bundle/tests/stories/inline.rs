@@ -190,6 +190,7 @@ fn every_limit_holds_before_the_content_is_decoded() {
         total_bytes: 10,
         file_bytes: 8,
         depth: 2,
+        ..Limits::default()
     };
     let code = |files: &[InlineFile]| tree_from_inline(files, &limits).unwrap_err().code();
     assert_eq!(

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
 use crate::support::{directory, paths};
-use foreshow_bundle::{BundleStore, Limits};
+use foreshow_bundle::{BundleStore, Limits, scratch};
 use foreshow_contract::Sha256;
 use tempfile::TempDir;
 
@@ -127,17 +127,18 @@ fn a_failed_put_leaves_nothing() {
 fn what_a_dead_process_left_is_removed_once_it_is_old() {
     let (dir, store) = store();
     let bundles = dir.path().join("data/bundles");
-    let abandoned = bundles.join(".packing-abc");
-    fs::write(&abandoned, "half").unwrap();
+    for abandoned in [".packing-abc", ".receiving-abc"] {
+        fs::write(bundles.join(abandoned), "half").unwrap();
+    }
+    let held = scratch::create(&bundles).unwrap();
     fs::write(bundles.join("README"), "not ours").unwrap();
     fs::write(bundles.join("sha256-short.tar"), "not ours").unwrap();
     let written_at = UNIX_EPOCH + Duration::from_secs(1000);
-    fs::File::options()
-        .write(true)
-        .open(&abandoned)
-        .unwrap()
-        .set_modified(written_at)
-        .unwrap();
+    for old in [".packing-abc", ".receiving-abc"] {
+        let old = fs::File::options().write(true).open(bundles.join(old));
+        old.unwrap().set_modified(written_at).unwrap();
+    }
+    held.as_file().set_modified(written_at).unwrap();
 
     assert_eq!(store.list().unwrap(), []);
     assert_eq!(store.remove_abandoned(written_at).unwrap(), 0);
@@ -145,9 +146,10 @@ fn what_a_dead_process_left_is_removed_once_it_is_old() {
         store
             .remove_abandoned(written_at + Duration::from_secs(1))
             .unwrap(),
-        1
+        2
     );
-    assert_eq!(fs::read_dir(&bundles).unwrap().count(), 2);
+    assert!(held.path().is_file(), "somebody reads it");
+    assert_eq!(fs::read_dir(&bundles).unwrap().count(), 3);
 }
 
 #[test]
