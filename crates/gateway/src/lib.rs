@@ -15,7 +15,7 @@
 //! | [`hooks`](ProviderHook) | what providers say of their deployments |
 //! | [`AdminServer`] | a role's health, readiness and metrics |
 //! | `pages`, `api` | templates, and how the API says no |
-//! | `serving`, `linger`, `leftovers` | sockets, answers that come early, files that are being received |
+//! | `serving`, `linger` | sockets, answers that come early |
 
 mod admin;
 mod api;
@@ -25,7 +25,6 @@ mod error;
 mod guard;
 mod hooks;
 mod host;
-mod leftovers;
 mod linger;
 mod overview;
 mod pages;

@@ -54,16 +54,20 @@ impl PreviewState {
             ContextStatus::Live if !is_coming(&record, last.as_ref(), now) => Self::Lost,
             // Live in the record, and the alias is about to follow.
             ContextStatus::Live | ContextStatus::Building => Self::Building,
-            ContextStatus::Ended => Self::Removed,
+            ContextStatus::Ended | ContextStatus::Expired => Self::Removed,
             ContextStatus::Failed => match last.map(|settled| settled.outcome) {
                 Some(Outcome::Failed { report }) => Self::Failed {
                     code: report.code.to_string(),
                     message: report.message.clone(),
                     log_tail: report.log_tail.clone(),
                 },
-                Some(Outcome::Ready(_) | Outcome::Removed | Outcome::Superseded { .. }) | None => {
-                    Self::Building
-                }
+                Some(
+                    Outcome::Ready(_)
+                    | Outcome::Removed { .. }
+                    | Outcome::Reset { .. }
+                    | Outcome::Superseded { .. },
+                )
+                | None => Self::Building,
             },
         }))
     }

@@ -87,7 +87,7 @@ impl Deploy<'_> {
                     .job
                     .engine
                     .bundles()
-                    .fetch(bundle)
+                    .fetch(bundle, &self.update.key.tenant)
                     .await
                     .map_err(|error| {
                         let trouble = Trouble::new(error.failure.clone(), error.to_string());

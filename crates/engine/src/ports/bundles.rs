@@ -3,13 +3,16 @@
 //! A bundle is kept while an event names it. Who publishes *holds* it in the event's name first, looks whether it is
 //! there, and puts it where it isn't; who ends the event *releases* it. In this order nothing is taken away between the
 //! look and the publication, whoever else ends an event with the same files meanwhile.
+//!
+//! A digest is no secret: it stands in events, logs and results. So knowing one gives nobody the files: they are handed
+//! out on behalf of a tenant, and a bundle that no event of that tenant brought here is, to that tenant, not there.
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use foreshow_contract::{BundleRef, ContextKey, Revision, Sha256};
+use foreshow_contract::{BundleRef, ContextKey, Revision, Sha256, TenantId};
 use tempfile::TempPath;
 
 use crate::{Failure, code};
@@ -17,9 +20,15 @@ use crate::{Failure, code};
 /// Where the files of a claim check (`bundle` in an update) come from.
 #[async_trait]
 pub trait Bundles: Send + Sync + 'static {
-    /// The bundle as a file on this machine, ready to be read; its digest is checked by whoever reads it. Keep the
-    /// [`BundleFile`] until the last read.
-    async fn fetch(&self, bundle: &BundleRef) -> Result<BundleFile, BundlesError>;
+    /// The bundle as a file on this machine, ready to be read, for an event of `tenant`; its digest is checked by whoever
+    /// reads it. Keep the [`BundleFile`] until the last read.
+    ///
+    /// Dropping the future leaves nothing behind.
+    async fn fetch(
+        &self,
+        bundle: &BundleRef,
+        tenant: &TenantId,
+    ) -> Result<BundleFile, BundlesError>;
 
     /// The event that named this bundle has ended for good: nobody will ask for it in that event's name again.
     /// Idempotent. A bundle that other events still name is kept.
@@ -101,19 +110,19 @@ impl BundlesError {
     pub fn missing(sha256: Sha256) -> Self {
         Self {
             message: format!(
-                "the bundle sha256-{sha256} is not here: publish the files again; a bundle goes when the event it was stored \
-                 for has ended, and can't be named by another event after that"
+                "the bundle sha256-{sha256} is not here: publish the files again; a bundle is kept for the tenant and the event \
+                 that it was stored for, goes when that has ended, and can't be named by another event after that"
             ),
             failure: Failure::Permanent(code::BUNDLE_MISSING),
             source: None,
         }
     }
 
-    /// The bundle is somewhere else than among the installation's own. Its URL, which may be signed, is not repeated.
-    pub fn not_ours() -> Self {
+    /// The bundle is somewhere where this source does not look. Its URL, which may be signed, is not repeated.
+    pub fn unsupported() -> Self {
         Self {
-            message: "this version reads only bundles that it stored itself (foreshow-bundle:sha256-…, with the same sha256): \
-                      publish the directory with `foreshow publish`, or send the files in the event"
+            message: "the bundle's url has a scheme that is not fetched here: use https: (http: where the operator allows it), \
+                      or foreshow-bundle:sha256-… for what `foreshow publish` stored; or send the files in the event"
                 .to_owned(),
             failure: Failure::Permanent(code::BUNDLE_UNSUPPORTED),
             source: None,

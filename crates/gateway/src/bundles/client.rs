@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use foreshow_contract::{BundleRef, ContextKey, Revision, Secret, Sha256};
+use foreshow_bundle::scratch;
+use foreshow_contract::{BundleRef, ContextKey, Revision, Secret, Sha256, TenantId};
 use foreshow_engine::{BundleFile, BundleVault, Bundles, BundlesError, Failure, code};
 use futures_util::TryStreamExt as _;
 use http::StatusCode;
@@ -23,12 +24,11 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
-use super::event::Event;
+use super::event::{Event, tenant_query};
 use super::reach::{GatewayBundlesError, authorization, parse_base};
 use super::routes::Held;
 use super::{MISSING, TAR};
 use crate::api::ErrorBody;
-use crate::leftovers;
 
 /// A gateway in reach takes milliseconds to connect to.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
@@ -69,7 +69,7 @@ impl GatewayBundles {
             .default_headers(headers)
             .build()
             .map_err(|source| GatewayBundlesError::Client { source })?;
-        leftovers::open(&cache_dir).map_err(|source| GatewayBundlesError::Folder {
+        scratch::open(&cache_dir).map_err(|source| GatewayBundlesError::Folder {
             folder: cache_dir.clone(),
             source,
         })?;
@@ -176,7 +176,7 @@ impl GatewayBundles {
             )
         };
         let folder = self.folder.clone();
-        let created = tokio::task::spawn_blocking(move || leftovers::create(&folder)).await;
+        let created = tokio::task::spawn_blocking(move || scratch::create(&folder)).await;
         let created = created.unwrap_or_else(|error| Err(std::io::Error::other(error)));
         let (file, path) = created.map_err(disk)?.into_parts();
         let mut file = tokio::fs::File::from_std(file);
@@ -219,12 +219,15 @@ impl GatewayBundles {
 
 #[async_trait]
 impl Bundles for GatewayBundles {
-    async fn fetch(&self, bundle: &BundleRef) -> Result<BundleFile, BundlesError> {
-        let sha256 = bundle.as_local().ok_or_else(BundlesError::not_ours)?;
-        let request = self
-            .http
-            .get(self.url(&format!("v1/bundles/sha256-{sha256}")));
-        let response = self.ask(request, ANSWERS_WITHIN).await?;
+    async fn fetch(
+        &self,
+        bundle: &BundleRef,
+        tenant: &TenantId,
+    ) -> Result<BundleFile, BundlesError> {
+        let sha256 = bundle.as_local().ok_or_else(BundlesError::unsupported)?;
+        let mut url = self.url(&format!("v1/bundles/sha256-{sha256}"));
+        url.set_query(Some(&tenant_query(tenant)));
+        let response = self.ask(self.http.get(url), ANSWERS_WITHIN).await?;
         self.receive(sha256, response).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use foreshow_contract::{ContextKey, Revision, Sha256};
+use foreshow_contract::{ContextKey, Revision, Sha256, TenantId};
 use http::StatusCode;
 
 use crate::api::ApiError;
@@ -79,6 +79,26 @@ impl BundleQuery {
     }
 }
 
+/// The tenant that a bundle is asked for. A `HEAD` or `GET` needs no more of the event's name.
+pub(super) fn parse_tenant(query: Option<&str>) -> Result<TenantId, ApiError> {
+    let values = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    let values: Vec<_> = values.collect();
+    match values.as_slice() {
+        [(name, tenant)] if name == "tenant" => TenantId::try_new(tenant.as_ref())
+            .map_err(|error| invalid(format!("tenant is no name: {error}"))),
+        _ => Err(invalid(
+            "the query must say whose event asks: send tenant, and nothing else",
+        )),
+    }
+}
+
+/// The query that names a tenant.
+pub(super) fn tenant_query(tenant: &TenantId) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .append_pair("tenant", tenant.as_str())
+        .finish()
+}
+
 impl Event {
     /// The query that names it.
     pub(super) fn query(key: &ContextKey, revision: Revision) -> String {
@@ -123,6 +143,8 @@ mod tests {
                 "{query}"
             );
         }
+        let tenant = TenantId::try_new("ä&b=c").unwrap();
+        assert_eq!(parse_tenant(Some(&tenant_query(&tenant))), Ok(tenant));
         let digest = Sha256::of(b"site");
         let query = format!("sha256={digest}");
         assert_eq!(
@@ -149,6 +171,16 @@ mod tests {
             let error = BundleQuery::parse(Some(query)).unwrap_err();
             assert_eq!(error.status, StatusCode::BAD_REQUEST);
             assert!(error.message.contains(names), "{query}: {}", error.message);
+        }
+        for query in [
+            None,
+            Some(""),
+            Some("tenant="),
+            Some("tenant=a&tenant=b"),
+            Some("tenant=a&context=b"),
+            Some("context=b"),
+        ] {
+            assert_eq!(parse_tenant(query).unwrap_err().code, "invalid_query");
         }
         for query in [None, Some("sha256=abc")] {
             BundleQuery::parse_event(query).unwrap_err();

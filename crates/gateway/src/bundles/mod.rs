@@ -3,7 +3,7 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `PUT /v1/bundles?tenant=&context=&revision=[&sha256=]` | takes a tar and holds it for that event; without an event it stays until it is swept by age |
-//! | `GET`, `HEAD /v1/bundles/sha256-<hex>` | the tar |
+//! | `GET`, `HEAD /v1/bundles/sha256-<hex>?tenant=` | the tar, where an event of that tenant holds it |
 //! | `PUT /v1/bundles/sha256-<hex>/hold?tenant=&context=&revision=` | holds it for an event; whether it is there |
 //! | `DELETE` of the same | the event has ended |
 //!

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use axum::body::BodyDataStream;
+use foreshow_bundle::scratch;
 use foreshow_contract::Sha256;
 use futures_util::StreamExt as _;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
@@ -17,7 +18,6 @@ use tokio::time::timeout;
 
 use super::{GatewayBundleService, TAR};
 use crate::api::ApiError;
-use crate::leftovers;
 
 /// Uploads under way at once. More would share the same disk, and each may need `max_bytes` of it.
 const AT_ONCE: usize = 16;
@@ -48,7 +48,7 @@ impl Uploads {
     pub(crate) async fn open(service: Option<&GatewayBundleService>) -> Self {
         if let Some(service) = service {
             let folder = service.folder.clone();
-            match in_background(move || leftovers::open(&folder)).await {
+            match in_background(move || scratch::open(&folder)).await {
                 Ok(0) => {}
                 Ok(files) => tracing::info!(files, "removed uploads that were cut off by a crash"),
                 Err(error) => tracing::warn!(
@@ -89,7 +89,7 @@ impl Uploads {
 
         let folder = service.folder.clone();
         let failed = |error: io::Error| disk(&service.folder, &error);
-        let created = in_background(move || leftovers::create(&folder)).await;
+        let created = in_background(move || scratch::create(&folder)).await;
         let (file, path) = created.map_err(failed)?.into_parts();
         let mut file = tokio::fs::File::from_std(file);
         let mut hasher = sha2::Sha256::new();

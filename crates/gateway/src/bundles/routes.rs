@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio_util::io::ReaderStream;
 
-use super::event::{BundleQuery, parse_name};
+use super::event::{BundleQuery, parse_name, parse_tenant};
 use super::{GatewayBundleService, TAR, refused};
 use crate::api::ApiError;
 use crate::dispatch::Gate;
@@ -80,7 +80,8 @@ async fn take(
     let bundle = BundleRef::local(sha256);
     let was_there = match &query.event {
         Some(event) => service.vault.hold(sha256, &event.key, event.revision).await,
-        None => Ok(service.vault.fetch(&bundle).await.is_ok()),
+        // Held for nobody, it was there for nobody.
+        None => Ok(false),
     };
     let was_there = was_there.map_err(|error| refused(&error))?;
     // Also where it is there already: that mends a damaged one and renews its age.
@@ -105,11 +106,14 @@ async fn take(
 pub(crate) async fn get(
     State(gate): State<Arc<Gate>>,
     Path(name): Path<String>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
+    let service = service(&gate)?;
     let sha256 = parse_name(&name)?;
-    let fetched = service(&gate)?
+    let tenant = parse_tenant(query.as_deref())?;
+    let fetched = service
         .vault
-        .fetch(&BundleRef::local(sha256))
+        .fetch(&BundleRef::local(sha256), &tenant)
         .await
         .map_err(|error| refused(&error))?;
     let (file, size_bytes) = open(&fetched).await.map_err(|error| {

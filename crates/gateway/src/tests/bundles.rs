@@ -97,7 +97,13 @@ async fn a_bundle_makes_the_round_trip_and_goes_with_its_event() {
     let content = content(1 << 20);
     let (sha256, file) = (Sha256::of(&content), file_of(&content));
     let bundle = BundleRef::local(sha256);
-    assert_missing(&worker.bundles.fetch(&bundle).await.unwrap_err());
+    assert_missing(
+        &worker
+            .bundles
+            .fetch(&bundle, &key().tenant)
+            .await
+            .unwrap_err(),
+    );
 
     let held = publisher.bundles.hold(sha256, &key(), revision(1)).await;
     assert!(!held.unwrap());
@@ -107,7 +113,7 @@ async fn a_bundle_makes_the_round_trip_and_goes_with_its_event() {
     assert_eq!(world.files_in("uploads"), Vec::<String>::new());
     assert_eq!(world.files_in("bundles"), [name(sha256)]);
 
-    let fetched = worker.bundles.fetch(&bundle).await.unwrap();
+    let fetched = worker.bundles.fetch(&bundle, &key().tenant).await.unwrap();
     assert_eq!(std::fs::read(&*fetched).unwrap(), content);
     let reader = fetched.clone();
     drop(fetched);
@@ -119,7 +125,13 @@ async fn a_bundle_makes_the_round_trip_and_goes_with_its_event() {
         let released = worker.bundles.release(&bundle, &key(), revision(1)).await;
         released.unwrap();
     }
-    assert_missing(&worker.bundles.fetch(&bundle).await.unwrap_err());
+    assert_missing(
+        &worker
+            .bundles
+            .fetch(&bundle, &key().tenant)
+            .await
+            .unwrap_err(),
+    );
     world.assert_empty();
 }
 
@@ -138,11 +150,12 @@ async fn an_upload_that_names_an_event_is_held_until_the_last_event_has_ended() 
     let seen = world.upload(&query, &[TAR], b"site".to_vec()).await;
     assert_eq!(seen.status, StatusCode::OK, "it was there: {}", seen.body);
 
-    let seen = world.get("localhost", &location).await;
+    let theirs = format!("{location}?tenant=acme");
+    let seen = world.get("localhost", &theirs).await;
     assert_eq!((seen.status, seen.body.as_str()), (StatusCode::OK, "site"));
     assert_eq!(seen.header("content-type"), "application/x-tar");
     assert_eq!(seen.header("x-content-type-options"), "nosniff");
-    let head = world.ask(Method::HEAD, "localhost", &location, &[]).await;
+    let head = world.ask(Method::HEAD, "localhost", &theirs, &[]).await;
     assert_eq!(
         (head.status, head.header("content-length")),
         (StatusCode::OK, "4")
@@ -161,17 +174,43 @@ async fn an_upload_that_names_an_event_is_held_until_the_last_event_has_ended() 
     assert_eq!(ask(Method::DELETE, 3).await.status, StatusCode::NO_CONTENT);
     world.assert_empty();
     assert_eq!(ask(Method::PUT, 4).await.json()["present"], false);
-    let seen = world.get("localhost", &location).await;
+    let seen = world.get("localhost", &theirs).await;
     assert_eq!(seen.status, StatusCode::NOT_FOUND);
     assert_eq!(code_of(&seen), "bundle_missing");
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_knows_a_digest_of_another_tenant_gets_nothing_by_it() {
+    let world = World::start().await;
+    let sha256 = Sha256::of(b"site");
+    let seen = world.upload(&event(1), &[TAR], b"site".to_vec()).await;
+    assert_eq!(seen.status, StatusCode::CREATED, "{}", seen.body);
+    let location = format!("/v1/bundles/sha256-{sha256}");
+    let unknown = format!("/v1/bundles/sha256-{}", Sha256::of(b"another"));
+    let ask = async |path: &str, query: &str| {
+        let seen = world.get("localhost", &format!("{path}{query}")).await;
+        (seen.status, code_of(&seen))
+    };
+    let missing = (StatusCode::NOT_FOUND, "bundle_missing".to_owned());
+    assert_eq!(ask(&location, "?tenant=globex").await, missing);
+    assert_eq!(ask(&unknown, "?tenant=globex").await, missing);
+    let nobodys = (StatusCode::BAD_REQUEST, "invalid_query".to_owned());
+    assert_eq!(ask(&location, "").await, nobodys);
+
+    let globex = foreshow_contract::TenantId::try_new("globex").unwrap();
+    let worker = Elsewhere::of(&world);
+    let bundle = BundleRef::local(sha256);
+    assert_missing(&worker.bundles.fetch(&bundle, &globex).await.unwrap_err());
+    let theirs = worker.bundles.fetch(&bundle, &key().tenant).await.unwrap();
+    assert_eq!(std::fs::read(&*theirs).unwrap(), b"site");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upload_without_an_event_stays_until_it_is_swept() {
     let world = World::start().await;
-    for status in [StatusCode::CREATED, StatusCode::OK] {
+    for _ in 0..2 {
         let seen = world.upload("", &[TAR], b"site".to_vec()).await;
-        assert_eq!(seen.status, status, "{}", seen.body);
+        assert_eq!(seen.status, StatusCode::CREATED, "{}", seen.body);
     }
     let sha256 = Sha256::of(b"site");
     assert_eq!(world.files_in("bundles"), [name(sha256)]);
@@ -293,7 +332,7 @@ async fn uploads_of_one_bundle_at_once_make_one() {
     let worker = Elsewhere::of(&world);
     for number in 1..=24 {
         let bundle = BundleRef::local(sha256);
-        let fetched = worker.bundles.fetch(&bundle).await.unwrap();
+        let fetched = worker.bundles.fetch(&bundle, &key().tenant).await.unwrap();
         assert_eq!(std::fs::read(&*fetched).unwrap(), content);
         let released = worker
             .bundles
@@ -309,16 +348,26 @@ async fn a_damaged_bundle_is_not_handed_out_and_uploading_again_mends_it() {
     let world = World::start().await;
     let (sha256, file) = (Sha256::of(b"site"), file_of(b"site"));
     let elsewhere = Elsewhere::of(&world);
+    let held = elsewhere.bundles.hold(sha256, &key(), revision(1)).await;
+    assert!(!held.unwrap());
     elsewhere.bundles.put(sha256, file.path()).await.unwrap();
     let kept = world.folder.path().join("bundles").join(name(sha256));
     std::fs::write(kept, "sight").unwrap();
     let bundle = BundleRef::local(sha256);
-    let error = elsewhere.bundles.fetch(&bundle).await.unwrap_err();
+    let error = elsewhere
+        .bundles
+        .fetch(&bundle, &key().tenant)
+        .await
+        .unwrap_err();
     assert_eq!(error.failure, Failure::Retryable { after: None });
     assert!(error.message.contains("publish the files again"), "{error}");
     assert_eq!(elsewhere.cached(), Vec::<String>::new());
     elsewhere.bundles.put(sha256, file.path()).await.unwrap();
-    elsewhere.bundles.fetch(&bundle).await.unwrap();
+    elsewhere
+        .bundles
+        .fetch(&bundle, &key().tenant)
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -331,7 +380,7 @@ async fn a_gateway_without_bundles_or_none_at_all_ends_no_event() {
     let bundle = BundleRef::local(Sha256::of(b"site"));
     let error = Elsewhere::of(&world)
         .bundles
-        .fetch(&bundle)
+        .fetch(&bundle, &key().tenant)
         .await
         .unwrap_err();
     assert_eq!(error.failure, Failure::Retryable { after: None });
@@ -340,14 +389,22 @@ async fn a_gateway_without_bundles_or_none_at_all_ends_no_event() {
     // Another server at that address, which has another idea of what is there.
     let url = format!("http://{}/elsewhere", world.address);
     let wrong = Elsewhere::at(&url, None);
-    let error = wrong.bundles.fetch(&bundle).await.unwrap_err();
+    let error = wrong
+        .bundles
+        .fetch(&bundle, &key().tenant)
+        .await
+        .unwrap_err();
     assert_eq!(error.failure, Failure::Retryable { after: None });
     assert!(error.message.contains("another server"), "{error}");
 
     world.shutdown.cancel();
     world.served.await.unwrap().unwrap();
     let nobody = Elsewhere::at(&format!("http://{}", world.address), None);
-    let error = nobody.bundles.fetch(&bundle).await.unwrap_err();
+    let error = nobody
+        .bundles
+        .fetch(&bundle, &key().tenant)
+        .await
+        .unwrap_err();
     assert_eq!(error.failure, Failure::Retryable { after: None });
     assert!(error.message.contains("gateway.url"), "{error}");
 }
@@ -360,7 +417,11 @@ async fn a_bundle_from_elsewhere_is_nobodys_here() {
         sha256: Sha256::of(b"site"),
     };
     let elsewhere = Elsewhere::of(&world);
-    let error = elsewhere.bundles.fetch(&bundle).await.unwrap_err();
+    let error = elsewhere
+        .bundles
+        .fetch(&bundle, &key().tenant)
+        .await
+        .unwrap_err();
     assert_eq!(error.failure, Failure::Permanent(code::BUNDLE_UNSUPPORTED));
     assert!(!error.message.contains("secret"), "{error}");
     let released = elsewhere

@@ -240,6 +240,7 @@ impl World {
             alias: alias(),
             owner: Owner::new(format!("owner {revision}")),
             ttl: HOUR,
+            purpose: foreshow_engine::Purpose::Event,
         };
         match self.store.claim(&claim).await.unwrap() {
             Claimed::Granted { lease, .. } => lease,

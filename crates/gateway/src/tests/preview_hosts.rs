@@ -199,7 +199,7 @@ async fn an_alias_follows_its_context_through_its_life() {
         .remove(&deployment.id, world.clock.now())
         .await
         .unwrap();
-    world.settle(&lease, Outcome::Removed).await;
+    world.settle(&lease, Outcome::removed()).await;
     assert_eq!(world.get(ALIAS, "/").await.status, StatusCode::GONE);
 
     let _lease = world.accept(5, OrdinalKind::Update).await;

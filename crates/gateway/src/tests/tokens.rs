@@ -73,7 +73,7 @@ async fn a_worker_and_a_publisher_need_the_token() {
         assert_eq!(error.failure, Failure::Retryable { after: None });
         assert!(error.message.contains("gateway.token"), "{error}");
         let bundle = BundleRef::local(sha256);
-        let error = without.fetch(&bundle).await.unwrap_err();
+        let error = without.fetch(&bundle, &key().tenant).await.unwrap_err();
         assert_eq!(error.failure, Failure::Retryable { after: None });
         assert!(error.message.contains("gateway.token"), "{error}");
     }
@@ -83,7 +83,11 @@ async fn a_worker_and_a_publisher_need_the_token() {
     std::fs::write(file.path(), b"site").unwrap();
     let sha256 = Sha256::of(b"site");
     with.put(sha256, file.path()).await.unwrap();
-    with.fetch(&BundleRef::local(sha256)).await.unwrap();
+    with.hold(sha256, &key(), Revision::try_new(1).unwrap())
+        .await
+        .unwrap();
+    let bundle = BundleRef::local(sha256);
+    with.fetch(&bundle, &key().tenant).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,8 @@
 //!   within one write, while it has SQLite's write lock. So either the row is there when the release looks, and the file
 //!   stays; or the file is gone before the row is written, and the publisher, who looks after that, finds it missing and puts it
 //!   again. Once a publisher has seen row and file, nothing takes the file away.
+//! - **A tenant who names another's digest**: finds nothing, for a bundle is handed out only where an event of that tenant
+//!   holds it.
 //! - **Two releases**: in turn, by the write lock. The later one finds the row or the file gone, which is as good.
 //!
 //! Die (or fail to commit) between the removal of the file and the commit of the release, and a row is left without a file: of
@@ -21,7 +23,7 @@ use std::{
 
 use async_trait::async_trait;
 use foreshow_bundle::{BundleError, BundleStore};
-use foreshow_contract::{BundleRef, ContextKey, Revision, Sha256, Timestamp};
+use foreshow_contract::{BundleRef, ContextKey, Revision, Sha256, TenantId, Timestamp};
 use foreshow_engine::{BundleFile, BundleVault, Bundles, BundlesError, Clock, Failure, StoreError};
 use foreshow_sqlite::{
     Database, DatabaseError,
@@ -111,8 +113,23 @@ impl EmbeddedBundles {
 
 #[async_trait]
 impl Bundles for EmbeddedBundles {
-    async fn fetch(&self, bundle: &BundleRef) -> Result<BundleFile, BundlesError> {
-        let sha256 = bundle.as_local().ok_or_else(BundlesError::not_ours)?;
+    async fn fetch(
+        &self,
+        bundle: &BundleRef,
+        tenant: &TenantId,
+    ) -> Result<BundleFile, BundlesError> {
+        let sha256 = bundle.as_local().ok_or_else(BundlesError::unsupported)?;
+        let tenant = tenant.clone();
+        let is_theirs = self
+            .db
+            .read(move |connection| -> Result<bool, RefError> {
+                Ok(is_held_for(connection, sha256, &tenant)?)
+            })
+            .await
+            .map_err(|error| retryable("find", sha256, error))?;
+        if !is_theirs {
+            return Err(BundlesError::missing(sha256));
+        }
         let path = self.path(sha256).await?;
         path.map(BundleFile::kept)
             .ok_or_else(|| BundlesError::missing(sha256))
@@ -199,6 +216,18 @@ fn is_held(connection: &Connection, sha256: Sha256) -> Result<bool, rusqlite::Er
     let held = connection
         .prepare_cached("SELECT 1 FROM bundle_refs WHERE digest = ?1 LIMIT 1")?
         .query_row([sha256.to_hex()], |_| Ok(()))
+        .optional()?;
+    Ok(held.is_some())
+}
+
+fn is_held_for(
+    connection: &Connection,
+    sha256: Sha256,
+    tenant: &TenantId,
+) -> Result<bool, rusqlite::Error> {
+    let held = connection
+        .prepare_cached("SELECT 1 FROM bundle_refs WHERE digest = ?1 AND tenant = ?2 LIMIT 1")?
+        .query_row((sha256.to_hex(), tenant.as_str()), |_| Ok(()))
         .optional()?;
     Ok(held.is_some())
 }
