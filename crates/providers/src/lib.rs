@@ -6,6 +6,8 @@
 //! - [`http`]: what the providers across a network share.
 
 pub mod deno;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod http;
 pub mod local;
 pub mod vercel;

@@ -151,7 +151,7 @@ impl Client {
                 .call(&LIST_REVISIONS, &[app])
                 .query("limit", REVISIONS);
             let page: Page<Revision> = match page(call, after.as_deref()).await {
-                Err(DenoError::Api(error)) if error.is_status(404) => return Ok(None),
+                Err(DenoError::Api(error)) if error.is_not_there() => return Ok(None),
                 page => page?,
             };
             revisions.extend(page.items);
@@ -295,7 +295,7 @@ fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, DenoError> {
 fn there(result: Result<Answer, ApiError>) -> Result<Option<Answer>, ApiError> {
     match result {
         Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.is_status(404) || error.is_status(410) => Ok(None),
+        Err(error) if error.is_not_there() => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -75,7 +75,7 @@ fn events(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// Without colours and other control sequences of a terminal, and of a length that people read.
-fn clean(line: &str) -> String {
+pub(super) fn clean(line: &str) -> String {
     let mut clean = String::new();
     let mut characters = line.chars();
     let mut count = 0;

@@ -18,6 +18,8 @@ mod deploy;
 mod domain;
 mod env;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod hosts;
 mod listing;
 mod log;

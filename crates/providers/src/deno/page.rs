@@ -34,7 +34,7 @@ pub(super) async fn page<T: DeserializeOwned>(
 
 /// The cursor of the page that is linked as the next (RFC 8288). Nothing else is taken from the link: it names another host than the
 /// one that was asked, and a token goes nowhere on an answer's word.
-fn next_cursor(headers: &HeaderMap) -> Option<String> {
+pub(super) fn next_cursor(headers: &HeaderMap) -> Option<String> {
     let links = headers.get_all(LINK).iter();
     let links = links.filter_map(|value| value.to_str().ok());
     let next = links.flat_map(|value| value.split('<')).find_map(|link| {

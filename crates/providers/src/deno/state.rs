@@ -7,6 +7,7 @@ use foreshow_engine::{Address, BuildState, Failure};
 
 use super::{
     DenoError, DenoProvider, hosts,
+    log::clean,
     tags::Place,
     wire::{FailureReason, Revision, Status},
 };
@@ -73,7 +74,7 @@ impl DenoProvider {
 }
 
 /// Why it failed, where the log does not say it.
-fn reasons(revision: &Revision) -> Vec<String> {
+pub(super) fn reasons(revision: &Revision) -> Vec<String> {
     let mut lines = Vec::new();
     let by_reason = match (revision.failure_reason, revision.status) {
         (Some(FailureReason::Cancelled), _) => Some("The build was cancelled at Deno Deploy."),
@@ -87,8 +88,9 @@ fn reasons(revision: &Revision) -> Vec<String> {
     };
     lines.extend(by_reason.map(str::to_owned));
     if let Some(detail) = &revision.failure_detail {
-        let mut line = format!("Deno Deploy: {} failed ({})", detail.stage, detail.code);
-        let message = detail.message.lines().next().unwrap_or_default().trim();
+        let (stage, code) = (clean(&detail.stage), clean(&detail.code));
+        let mut line = format!("Deno Deploy: {stage} failed ({code})");
+        let message = clean(detail.message.lines().next().unwrap_or_default().trim());
         if !message.is_empty() {
             line = format!("{line}: {message}");
         }

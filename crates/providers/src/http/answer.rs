@@ -19,7 +19,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(
+    pub(crate) fn new(
         dialect: &'static Dialect,
         operation: &'static Operation,
         status: StatusCode,
@@ -58,6 +58,19 @@ impl Answer {
         Some(media.to_ascii_lowercase())
     }
 
+    /// The media type for a message: what is none is not quoted.
+    fn shown_type(&self) -> String {
+        let is_media_type = |media: &String| {
+            media.len() <= 100
+                && media
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"/+-.".contains(&byte))
+        };
+        self.content_type()
+            .filter(is_media_type)
+            .unwrap_or_else(|| "something".to_owned())
+    }
+
     /// The vendor's name of the request.
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
@@ -75,10 +88,7 @@ impl Answer {
                 serde_json::error::Category::Data => {
                     format!("JSON that is not what it should be at {path}")
                 }
-                _ => format!(
-                    "{} that is no JSON",
-                    self.content_type().as_deref().unwrap_or("something")
-                ),
+                _ => format!("{} that is no JSON", self.shown_type()),
             })
         })
     }

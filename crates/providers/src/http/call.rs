@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use foreshow_bundle::Content;
-use foreshow_contract::Secret;
+use foreshow_contract::{Secret, Timestamp};
 use foreshow_engine::retry::Backoff;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -19,7 +19,9 @@ use tracing::debug;
 
 use super::hints::retry_after;
 use super::words::{code, scrub};
-use super::{Answer, ApiClient, ApiError, Operation, Refusal, Repeat, Trouble, Words, observe};
+use super::{
+    Answer, ApiClient, ApiError, Dialect, Operation, Refusal, Repeat, Trouble, Words, observe,
+};
 
 /// What an ordinary call may take, its answer included.
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
@@ -267,7 +269,9 @@ impl<'a> Call<'a> {
                 offset_bytes,
                 len_bytes,
             }) => {
-                let mut file = tokio::fs::File::open(file).await.map_err(Trouble::Unread)?;
+                let mut file = tokio::fs::File::open(file.path())
+                    .await
+                    .map_err(Trouble::Unread)?;
                 file.seek(io::SeekFrom::Start(*offset_bytes))
                     .await
                     .map_err(Trouble::Unread)?;
@@ -278,25 +282,16 @@ impl<'a> Call<'a> {
     }
 
     fn refusal(&self, status: StatusCode, headers: &HeaderMap, body: Bytes) -> Refusal {
-        let dialect = self.client.inner.dialect;
-        let now = self.client.now();
-        let json = serde_json::from_slice(&body).ok();
-        let words = json.as_ref().map_or_else(Words::default, dialect.words);
-        let secrets = || self.client.inner.hidden.iter().chain(&self.secrets);
-        let is_hinting = matches!(status.as_u16(), 403 | 429 | 503);
-        Refusal {
+        let client = &self.client.inner;
+        let secrets: Vec<_> = client.hidden.iter().chain(&self.secrets).collect();
+        Refusal::read(
+            client.dialect,
             status,
-            code: words.code.and_then(code),
-            message: words.message.map(|message| scrub(&message, secrets())),
-            request_id: request_id(headers, dialect.request_id),
-            wait: retry_after(headers, now).or_else(|| {
-                is_hinting
-                    .then(|| (dialect.wait)(headers, json.as_ref(), now))
-                    .flatten()
-            }),
-            at: now,
+            headers,
             body,
-        }
+            &secrets,
+            self.client.now(),
+        )
     }
 
     fn takes_at_most(&self) -> Duration {
@@ -379,10 +374,45 @@ async fn read(
     }
 }
 
+impl Refusal {
+    /// Reads an answer that is no success, in the vendor's dialect. What is secret is told nowhere in it.
+    pub(crate) fn read(
+        dialect: &Dialect,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: Bytes,
+        secrets: &[&Secret],
+        now: Timestamp,
+    ) -> Self {
+        let json = serde_json::from_slice(&body).ok();
+        let words = json.as_ref().map_or_else(Words::default, dialect.words);
+        let is_hinting = matches!(status.as_u16(), 403 | 429 | 503);
+        Self {
+            status,
+            code: words.code.and_then(|word| code(word, secrets)),
+            message: words
+                .message
+                .map(|message| scrub(&message, secrets.iter().copied())),
+            request_id: request_id(headers, dialect.request_id),
+            wait: retry_after(headers, now).or_else(|| {
+                is_hinting
+                    .then(|| (dialect.wait)(headers, json.as_ref(), now))
+                    .flatten()
+            }),
+            at: now,
+            body,
+        }
+    }
+}
+
+/// The vendor's name of a request: it goes into logs, so what is no name is none.
 pub(super) fn request_id(headers: &HeaderMap, name: &str) -> Option<String> {
     let id = headers.get(name)?.to_str().ok()?;
-    // It goes into logs.
-    (id.len() <= 128).then(|| id.to_owned())
+    let is_name = (1..=128).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte));
+    is_name.then(|| id.to_owned())
 }
 
 fn sends_within(len_bytes: u64) -> Duration {

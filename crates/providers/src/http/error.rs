@@ -102,6 +102,11 @@ impl Refusal {
         self.code.as_deref() == Some(code)
     }
 
+    /// Whether the vendor itself said so, in its own form. A proxy, or another server at a wrong address, says it in other words.
+    fn is_vendors(&self) -> bool {
+        self.code.is_some() || self.message.is_some()
+    }
+
     /// What else the error's body holds.
     pub fn json<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_slice(&self.body).ok()
@@ -115,13 +120,14 @@ impl Refusal {
             413 => Failure::Permanent(code::TOO_LARGE_FOR_PROVIDER),
             // A redirect comes from something that stands in front of the API; 408 and 425 are said of a connection.
             ..=399 | 408 | 425 | 500.. => Failure::ProviderDown,
+            404 | 410 if !self.is_vendors() => Failure::ProviderDown,
             400..=499 => Failure::Permanent(code::PROVIDER_REFUSED),
         }
     }
 }
 
 impl ApiError {
-    pub(super) fn new(
+    pub(crate) fn new(
         dialect: &'static Dialect,
         operation: &'static Operation,
         trouble: Trouble,
@@ -160,6 +166,12 @@ impl ApiError {
     pub fn is_status(&self, status: u16) -> bool {
         self.refusal()
             .is_some_and(|refusal| refusal.status.as_u16() == status)
+    }
+
+    /// Whether the vendor said that what was asked about is not there. Records are dropped on its word, so nobody else's counts.
+    pub fn is_not_there(&self) -> bool {
+        (self.is_status(404) || self.is_status(410))
+            && self.refusal().is_some_and(Refusal::is_vendors)
     }
 
     /// Whether it was refused with this code of the vendor's.

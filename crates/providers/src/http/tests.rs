@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use foreshow_bundle::Content;
+use foreshow_bundle::{Backing, Content};
 use foreshow_contract::{Secret, Sha256, Timestamp};
 use foreshow_engine::{Clock, Failure, Probe, ProbeQuestion, ProviderError, code};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER};
@@ -373,7 +373,7 @@ async fn a_file_is_sent_from_its_place_and_from_its_beginning_when_it_is_sent_ag
     let path = folder.path().join("bundle");
     std::fs::write(&path, b"before-the file-after").unwrap();
     let content = Content::Slice {
-        file: Arc::from(path.as_path()),
+        file: Backing::kept(path),
         offset_bytes: 7,
         len_bytes: 8,
     };

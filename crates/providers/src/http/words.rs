@@ -38,8 +38,12 @@ pub(crate) fn scrub<'a>(message: &str, secrets: impl IntoIterator<Item = &'a Sec
     }
 }
 
-/// A code as it may be shown, compared and counted: `None` where it is none.
-pub(super) fn code(code: String) -> Option<String> {
+/// A code as it may be shown, compared and counted: `None` where it is none, or tells a secret.
+pub(super) fn code(code: String, secrets: &[&Secret]) -> Option<String> {
+    let mut secrets = secrets.iter().map(|secret| secret.expose());
+    if secrets.any(|secret| secret.len() >= SHORTEST_SECRET && code.contains(secret)) {
+        return None;
+    }
     let is_code = (1..=CODE).contains(&code.len())
         && code
             .bytes()
@@ -100,11 +104,13 @@ mod tests {
     #[test]
     fn what_is_no_word_is_no_code() {
         assert_eq!(
-            code("missing_files".into()).as_deref(),
+            code("missing_files".into(), &[]).as_deref(),
             Some("missing_files")
         );
         for none in ["", "a b", "<html>", &"x".repeat(65)] {
-            assert_eq!(code(none.to_owned()), None);
+            assert_eq!(code(none.to_owned(), &[]), None);
         }
+        let secret = Secret::new("hunter2");
+        assert_eq!(code("not-hunter2".into(), &[&secret]), None);
     }
 }

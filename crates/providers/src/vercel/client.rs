@@ -371,7 +371,7 @@ impl Api {
 fn known<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.is_status(404) || error.is_status(410) => Ok(None),
+        Err(error) if error.is_not_there() => Ok(None),
         Err(error) => Err(error),
     }
 }

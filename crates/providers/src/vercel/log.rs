@@ -45,7 +45,7 @@ fn read(body: &[u8]) -> Vec<Event> {
 }
 
 /// A line without colours and control characters, of bounded length.
-fn shown(line: &str) -> String {
+pub(super) fn shown(line: &str) -> String {
     let mut shown = String::new();
     let mut characters = line.chars();
     while let Some(character) = characters.next() {

@@ -15,6 +15,8 @@ mod create;
 mod domain;
 mod error;
 mod frameworks;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod log;
 mod look;
 mod project;

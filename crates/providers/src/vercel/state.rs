@@ -6,7 +6,7 @@ use foreshow_contract::Timestamp;
 use foreshow_engine::BuildState;
 use serde_json::Value;
 
-use super::wire;
+use super::{log, wire};
 
 /// How long a ready deployment may be without its automatic aliases. They are not what we announce; but while they are
 /// assigned some of Vercel's front doors do not know the deployment.
@@ -46,7 +46,7 @@ pub(super) fn build_state(deployment: &wire::Deployment, now: Timestamp) -> Buil
 
 /// Why a build failed, in a line.
 pub(super) fn reason(deployment: &wire::Deployment) -> String {
-    let said = deployment.error_message.as_deref().unwrap_or_default();
+    let said = log::shown(deployment.error_message.as_deref().unwrap_or_default());
     match deployment.state() {
         // What we cancel we delete.
         "CANCELED" => {
@@ -58,13 +58,13 @@ pub(super) fn reason(deployment: &wire::Deployment) -> String {
             let why = block.and_then(|block| block.block_code.as_deref());
             format!(
                 "Vercel blocked the deployment ({}): an operator of this installation can mend it at Vercel",
-                why.unwrap_or("no reason given")
+                log::shown(why.unwrap_or("no reason given"))
             )
         }
         state => match &deployment.error_code {
-            Some(code) => format!("{code}: {said}"),
-            None if said.is_empty() => format!("the build ended as {state}"),
-            None => said.to_owned(),
+            Some(code) => format!("{}: {said}", log::shown(code)),
+            None if said.is_empty() => format!("the build ended as {}", log::shown(state)),
+            None => said,
         },
     }
 }

@@ -115,3 +115,21 @@ pub(crate) async fn a_question_that_fails_is_asked_again<V: Vendor>() {
     assert!(faults.iter().all(|fault| fault.applied == 1), "{faults:?}");
     world.finish(1).await;
 }
+
+/// A record is dropped on the vendor's word that its deployment is gone, and on nobody else's.
+pub(crate) async fn a_strange_page_that_says_not_found_drops_nothing<V: Vendor>() {
+    let world = World::<V>::alone().await;
+    world.update(1, "page").await;
+    let ready = world.ready(1).await;
+    for status in [404, 410] {
+        let page = FaultKind::Html {
+            status,
+            is_done: false,
+        };
+        world.simulator.fault(Fault::new(page));
+        world.engine.sweep().await.unwrap_err();
+        world.simulator.clear_faults();
+        assert_eq!(world.live().await, Some(ready.deployment_id.clone()));
+    }
+    world.finish(1).await;
+}

@@ -61,6 +61,7 @@ stories! {
             a_connection_that_breaks_after_is_looked_into
             an_answer_that_breaks_off_is_looked_into
             an_answer_without_end_is_looked_into
+            a_strange_page_that_says_not_found_drops_nothing
             a_question_that_fails_is_asked_again;
         builds:
             a_build_that_fails_ends_the_event_with_its_log

@@ -236,6 +236,14 @@ impl<V: Vendor> World<V> {
         timeout(AT_MOST, asking).await.expect("a build is recorded")
     }
 
+    /// The deployment that the context's record says is live.
+    pub(crate) async fn live(&self) -> Option<foreshow_contract::DeploymentId> {
+        let record = self.store.context(&key()).await.unwrap();
+        record
+            .and_then(|record| record.live)
+            .map(|live| live.deployment)
+    }
+
     /// How the update of this revision ended: once, and not in between.
     async fn end_of(&self, number: u64) -> ResultBody {
         self.settle().await;
