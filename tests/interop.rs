@@ -2,7 +2,10 @@
 //!
 //! Their scripts, in `interop/`, are the README's examples.
 
-use foreshow_tests::{Client, Foreshow, fetch, write};
+use std::collections::BTreeSet;
+
+use foreshow_contract::ResultBody;
+use foreshow_tests::{Client, Foreshow, Upstream, fetch, write};
 
 fn url(foreshow: &Foreshow) -> String {
     let vhost = foreshow.ground().vhost();
@@ -52,6 +55,61 @@ async fn a_refused_event_is_told_in_both_languages() {
     assert_eq!(heard, also);
     assert_eq!(heard["type"], "dev.foreshow.event.rejected.v1", "{heard}");
     assert_eq!(heard["data"]["contextId"], "ctx-1");
+    foreshow.close().await;
+}
+
+/// The CloudEvents SDK for Python writes events in three bindings and two modes each, and times in three ways.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_mode_of_the_cloudevents_sdk_is_read() {
+    let foreshow = Foreshow::fleet().await;
+    let _up = foreshow.up().await;
+    let mut upstream = Upstream::connect(&foreshow).await;
+    let modes = Client::Python
+        .run(&url(&foreshow), "publish_modes", &["acme"])
+        .await;
+    let expected: BTreeSet<String> = modes.split_whitespace().map(str::to_owned).collect();
+    assert_eq!(expected.len(), 8, "{modes}");
+    let mut read = BTreeSet::new();
+    while read.len() < expected.len() {
+        let end = upstream.next_end().await;
+        let ResultBody::Ready(ready) = &end.body else {
+            panic!("{end:?}")
+        };
+        assert!(read.insert(ready.key.context.to_string()), "{end:?}");
+    }
+    assert_eq!(read, expected);
+    foreshow.close().await;
+}
+
+/// Over AMQP 1.0 the broker passes on what it does not understand: a body that is a value or a sequence is still encoded.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_body_of_an_amqp_1_0_client_is_read_or_refused_by_name() {
+    let foreshow = Foreshow::fleet().await;
+    let _up = foreshow.up().await;
+    let mut upstream = Upstream::connect(&foreshow).await;
+    for (kind, refused) in [
+        ("string", None),
+        ("data", None),
+        ("buffer", None),
+        ("binary", None),
+        ("binary-string", None),
+        ("object", Some("unsupported_body")),
+        ("sequence", Some("unsupported_body")),
+        ("number", Some("unsupported_body")),
+    ] {
+        let arguments = ["acme", kind];
+        Client::Node
+            .run(&url(&foreshow), "publish_amqp10", &arguments)
+            .await;
+        let end = upstream.next_end().await;
+        match (&end.body, refused) {
+            (ResultBody::Ready(ready), None) => assert_eq!(ready.key.context.as_str(), kind),
+            (ResultBody::Rejected(rejected), Some(code)) => {
+                assert_eq!(rejected.code.as_str(), code, "{kind}: {rejected:?}");
+            }
+            _ => panic!("{kind}: {end:?}"),
+        }
+    }
     foreshow.close().await;
 }
 

@@ -34,6 +34,17 @@ impl Client {
         assert!(output.status.success(), "{self:?}: {output:?}");
     }
 
+    /// Runs another of the client's scripts to its end: what it printed.
+    ///
+    /// # Panics
+    /// Where the script fails, with what it said.
+    pub async fn run(self, url: &str, script: &str, arguments: &[&str]) -> String {
+        let mut command = self.script(url, script, arguments);
+        let output = command.output().await.expect("the client can be started");
+        assert!(output.status.success(), "{self:?}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// Subscribes to the results of a context, over this AMQP URL.
     ///
     /// # Panics

@@ -5,6 +5,7 @@
 //! | `foreshow.db` | broker and store, unless their URLs say otherwise |
 //! | `sessions/` | which processes consume |
 //! | `bundles/` | files of events too large to carry them |
+//! | `fetched/` | bundles that were fetched by their URLs |
 //! | `previews/` | what is served |
 //! | `installation.key` | keys host labels and digests |
 //! | `gateway.addr` | where the newest `up` serves |
@@ -18,6 +19,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::failure::{Exit, Failure};
+
+/// Where a data folder, which need not be there, has what was fetched.
+pub(crate) fn fetched_below(path: &Path) -> PathBuf {
+    path.join("fetched")
+}
 
 /// The folder, known to exist and to be writable.
 #[derive(Clone, Debug)]
@@ -61,6 +67,11 @@ impl DataDir {
     /// Where bundles are kept.
     pub(crate) fn bundles(&self) -> PathBuf {
         self.path.join("bundles")
+    }
+
+    /// Where bundles are received and kept that were fetched by their URLs.
+    pub(crate) fn fetched(&self) -> PathBuf {
+        fetched_below(&self.path)
     }
 
     /// Where previews are kept.

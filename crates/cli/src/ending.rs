@@ -44,7 +44,7 @@ impl Awaited {
             id: String::new(),
             queue: match kind {
                 EventKind::Update | EventKind::Touch => Queue::Deploy,
-                EventKind::End => Queue::Cleanup,
+                EventKind::End | EventKind::Expire | EventKind::Reset => Queue::Cleanup,
             },
         }
     }

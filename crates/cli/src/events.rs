@@ -108,6 +108,9 @@ pub(crate) mod testing {
             build_ms: None,
             waits: None,
             adopted: std::collections::BTreeMap::new(),
+            expiring: None,
+            resetting: None,
+            last_reset: None,
         }
     }
 

@@ -23,9 +23,9 @@ const BINDING_VERSION: &str = "0.3.0";
 
 /// The document, with references to files in its own folder.
 pub fn document() -> Value {
-    let topics: Vec<Topic> = EventKind::ALL
+    let topics: Vec<Topic> = EventKind::UPSTREAM
         .into_iter()
-        .map(Topic::of_event)
+        .filter_map(Topic::of_event)
         .chain(OutcomeKind::ALL.into_iter().map(Topic::of_result))
         .collect();
     let collect = |parts: fn(&Topic) -> Vec<(String, Value)>| -> Map<String, Value> {
@@ -85,9 +85,9 @@ struct Topic {
 }
 
 impl Topic {
-    fn of_event(kind: EventKind) -> Self {
-        let schema = schema::of_event(kind);
-        Self::new(schema, EVENTS, "receive", &["tenantId"])
+    fn of_event(kind: EventKind) -> Option<Self> {
+        let schema = schema::of_event(kind)?;
+        Some(Self::new(schema, EVENTS, "receive", &["tenantId"]))
     }
 
     fn of_result(outcome: OutcomeKind) -> Self {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    App, Content, ContextKey, EventKind, InstallationKey, Ordinal, Retention, Revision, Routing,
-    Secret, Timestamp, canonical,
+    App, Content, ContextKey, EventKind, InstallationKey, Ordinal, ResetId, Retention, Revision,
+    Routing, Secret, Timestamp, canonical,
 };
 
 /// A context event and the envelope it came in.
@@ -60,6 +60,10 @@ pub enum ContextEvent {
     Ended(ContextEnded),
     /// It is still wanted.
     Touched(ContextTouched),
+    /// Its preview's retention is over. Published by workers alone.
+    Expired(ContextExpired),
+    /// It is to be forgotten. Published by operators alone.
+    Reset(ContextReset),
 }
 
 impl ContextEvent {
@@ -69,10 +73,12 @@ impl ContextEvent {
             Self::Updated(updated) => &updated.key,
             Self::Ended(ended) => &ended.key,
             Self::Touched(touched) => &touched.key,
+            Self::Expired(expired) => &expired.key,
+            Self::Reset(reset) => &reset.key,
         }
     }
 
-    /// Its revision; a touch has none.
+    /// Its revision; a touch has none. A reset stands above all.
     pub fn revision(&self) -> Option<Revision> {
         self.ordinal().map(|ordinal| ordinal.revision)
     }
@@ -83,15 +89,20 @@ impl ContextEvent {
             Self::Updated(_) => EventKind::Update,
             Self::Ended(_) => EventKind::End,
             Self::Touched(_) => EventKind::Touch,
+            Self::Expired(_) => EventKind::Expire,
+            Self::Reset(_) => EventKind::Reset,
         }
     }
 
-    /// Its place in the context's order; a touch has none.
+    /// Its place in the context's order; a touch has none. An expiry stands where an end of its revision does, and a
+    /// reset where an end of the greatest revision does.
     pub fn ordinal(&self) -> Option<Ordinal> {
         match self {
             Self::Updated(updated) => Some(Ordinal::update(updated.revision)),
             Self::Ended(ended) => Some(Ordinal::end(ended.revision)),
             Self::Touched(_) => None,
+            Self::Expired(expired) => Some(Ordinal::end(expired.revision)),
+            Self::Reset(_) => Some(Ordinal::end(Revision::MAX)),
         }
     }
 }
@@ -171,4 +182,26 @@ pub struct ContextEnded {
 pub struct ContextTouched {
     /// Which context.
     pub key: ContextKey,
+}
+
+/// The retention of a context's preview is over: remove it, unless something newer came.
+///
+/// Foreshow's sweeper publishes this, and nobody else needs to: whoever carries it out looks first whether it is still so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContextExpired {
+    /// Which context.
+    pub key: ContextKey,
+    /// The newest revision that was wanted when this was seen. An update above it is newer than this.
+    pub revision: Revision,
+}
+
+/// A context is to be forgotten: everything that was deployed for it goes, and whatever comes next is the newest.
+///
+/// The way out for a context that a revision far too great has closed to all that follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContextReset {
+    /// Which context.
+    pub key: ContextKey,
+    /// Names this reset: a repeat of it does nothing.
+    pub reset: ResetId,
 }

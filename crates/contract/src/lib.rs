@@ -5,7 +5,7 @@
 //! for other languages, and tests keep all three equal.
 //!
 //! - [`decode`]: a [`RawMessage`] of either CloudEvents mode, structured or binary, to an [`IncomingEvent`]; what can't
-//!   be read is a [`Rejection`]. [`encode`] and [`encode_binary`] are the way back.
+//!   be read is a [`Rejection`]. [`decode_routed`] also holds it against its routing key. [`encode`] and [`encode_binary`] are the way back.
 //! - [`ResultEvent`]: what consumers hear, written and read in either mode, with [`result_id`] and [`routing_key`].
 //! - [`ContextKey`], [`Revision`], [`Ordinal`], [`HostLabel`]: the names and the order everything else relies on.
 //! - [`schema::all`] and [`asyncapi::document`]: the JSON Schemas, and which of them travels where, generated from
@@ -26,6 +26,7 @@ mod names;
 mod opaque;
 mod ordinal;
 mod rejection;
+mod reset;
 mod result;
 mod revision;
 pub mod schema;
@@ -34,13 +35,15 @@ mod time;
 mod wire;
 
 pub use cloudevents::{
-    BinaryMessage, MAX_EVENT_BYTES, RawMessage, STRUCTURED_JSON, decode, encode, encode_binary,
+    BinaryMessage, MAX_EVENT_BYTES, RawMessage, STRUCTURED_JSON, decode, decode_routed, encode,
+    encode_binary,
 };
 pub use content::{BundleRef, Content, ContentError, Encoding, InlineFile};
 pub use digest::{DigestError, Hex32, Sha256};
 pub use escape::{escape, unescape};
 pub use event::{
-    ContextEnded, ContextEvent, ContextTouched, ContextUpdated, Envelope, IncomingEvent,
+    ContextEnded, ContextEvent, ContextExpired, ContextReset, ContextTouched, ContextUpdated,
+    Envelope, IncomingEvent,
 };
 pub use headers::{HeaderValue, Headers};
 pub use label::{HostLabel, InstallationKey, InstallationKeyError, LabelError};
@@ -48,6 +51,7 @@ pub use names::{ContextId, ContextKey, NameError, TenantId};
 pub use opaque::{DeploymentId, FailureCode, ProviderName};
 pub use ordinal::{EventKind, Ordinal, OrdinalKind};
 pub use rejection::{RejectedEvent, Rejection, RejectionCode};
+pub use reset::{ResetId, ResetIdError};
 pub use result::{
     Amount, AttemptReport, Building, BuildingState, CouldIgnore, DomainReport, DomainWord,
     EstimatedCost, Failed, FailureReport, IgnoredFile, OutcomeKind, OutcomeMark, RESULT_SOURCE,

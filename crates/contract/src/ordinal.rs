@@ -21,11 +21,26 @@ pub enum EventKind {
     /// It is still wanted; its preview stays longer.
     #[serde(rename = "touched")]
     Touch,
+    /// Its preview's retention is over. Foreshow tells itself so; nobody else publishes it.
+    #[serde(rename = "expired")]
+    Expire,
+    /// It is to be forgotten, whatever was accepted. An operator asks for it; nobody else publishes it.
+    #[serde(rename = "reset")]
+    Reset,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Update, Self::End, Self::Touch];
+    pub const ALL: [Self; 5] = [
+        Self::Update,
+        Self::End,
+        Self::Touch,
+        Self::Expire,
+        Self::Reset,
+    ];
+
+    /// Those that upstream services publish: what the schemas and the AsyncAPI document describe.
+    pub const UPSTREAM: [Self; 3] = [Self::Update, Self::End, Self::Touch];
 
     /// The word in routing keys, types and ids.
     pub const fn word(self) -> &'static str {
@@ -33,6 +48,8 @@ impl EventKind {
             Self::Update => "updated",
             Self::End => "ended",
             Self::Touch => "touched",
+            Self::Expire => "expired",
+            Self::Reset => "reset",
         }
     }
 
@@ -42,6 +59,8 @@ impl EventKind {
             Self::Update => "dev.foreshow.context.updated.v1",
             Self::End => "dev.foreshow.context.ended.v1",
             Self::Touch => "dev.foreshow.context.touched.v1",
+            Self::Expire => "dev.foreshow.context.expired.v1",
+            Self::Reset => "dev.foreshow.context.reset.v1",
         }
     }
 
@@ -87,11 +106,11 @@ impl EventKind {
         }
     }
 
-    /// The place of this kind in a context's order; `None` for a touch.
+    /// The place of this kind in a context's order; `None` for a touch. What Foreshow tells itself takes an end's place.
     pub const fn ordinal_kind(self) -> Option<OrdinalKind> {
         match self {
             Self::Update => Some(OrdinalKind::Update),
-            Self::End => Some(OrdinalKind::End),
+            Self::End | Self::Expire | Self::Reset => Some(OrdinalKind::End),
             Self::Touch => None,
         }
     }
@@ -167,6 +186,8 @@ mod tests {
                 format!("dev.foreshow.context.{}.v1", kind.word())
             );
             assert_eq!(EventKind::from_event_type(kind.event_type()), Some(kind));
+        }
+        for kind in EventKind::UPSTREAM {
             if let Some(ordinal) = kind.ordinal_kind() {
                 assert_eq!(serde_json::to_value(ordinal).unwrap(), kind.word());
                 assert_eq!(EventKind::from(ordinal), kind);

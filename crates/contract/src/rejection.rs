@@ -79,6 +79,8 @@ rejection_codes! {
     InvalidBundle = "invalid_bundle",
     /// The framework is not known.
     UnknownFramework = "unknown_framework",
+    /// The routing key is another kind's, or another tenant's, than the event.
+    RoutingKeyMismatch = "routing_key_mismatch",
 }
 
 impl fmt::Display for RejectionCode {
@@ -96,7 +98,7 @@ pub struct Rejection {
     /// Why and how to mend it, for people. Never quotes values of the event's data.
     pub message: String,
     /// Where in the event: a JSON path such as `$.data.files[3].content`, where `$.data` is the body in binary mode, or
-    /// `header ce-time` and `property content-type` for what is outside it.
+    /// `header ce-time`, `property content-type` and `routing key` for what is outside it.
     pub path: Option<String>,
     /// What could be read of the event nevertheless.
     pub event: RejectedEvent,
@@ -160,12 +162,33 @@ impl Refusal {
     }
 }
 
-/// The first `max_chars` characters, with an ellipsis where something was cut off.
+/// The first `max_chars` characters, with an ellipsis where something was cut off. What would change how a terminal or a log shows
+/// the text around it is written as its code.
 pub(crate) fn clip(text: &str, max_chars: usize) -> String {
-    match text.char_indices().nth(max_chars) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+    let mut clipped = String::new();
+    let mut chars = 0;
+    for character in text.chars() {
+        let escaped = (!is_showable(character)).then(|| character.escape_unicode());
+        chars += escaped.as_ref().map_or(1, ExactSizeIterator::len);
+        if chars > max_chars {
+            clipped.push('…');
+            break;
+        }
+        match escaped {
+            Some(escaped) => clipped.extend(escaped),
+            None => clipped.push(character),
+        }
     }
+    clipped
+}
+
+/// Neither a control character nor one of Unicode's that turn the direction of what follows.
+fn is_showable(character: char) -> bool {
+    !character.is_control()
+        && !matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
 }
 
 #[cfg(test)]
@@ -198,5 +221,11 @@ mod tests {
     fn clipping_respects_characters() {
         assert_eq!(clip("ééé", 2), "éé…");
         assert_eq!(clip("ééé", 3), "ééé");
+    }
+
+    #[test]
+    fn what_would_change_the_text_around_it_is_shown_as_its_code() {
+        assert_eq!(clip("a\r\u{1b}[31m", 20), "a\\u{d}\\u{1b}[31m");
+        assert_eq!(clip("\u{202e}cba", 20), "\\u{202e}cba");
     }
 }

@@ -16,11 +16,11 @@ use crate::{
     Timestamp,
 };
 
-/// Every schema, with the name of the file that holds it under `schemas/`.
+/// Every schema of what travels between upstream, Foreshow and consumers, with the name of the file that holds it under `schemas/`.
 pub fn all() -> Vec<(&'static str, Value)> {
-    EventKind::ALL
+    EventKind::UPSTREAM
         .into_iter()
-        .map(of_event)
+        .filter_map(of_event)
         .chain(OutcomeKind::ALL.into_iter().map(of_result))
         .collect()
 }
@@ -47,12 +47,14 @@ fn in_order(value: Value) -> Value {
     }
 }
 
-pub(crate) fn of_event(kind: EventKind) -> (&'static str, Value) {
-    match kind {
+/// `None` of what Foreshow tells itself: nobody is to write it by this document.
+pub(crate) fn of_event(kind: EventKind) -> Option<(&'static str, Value)> {
+    Some(match kind {
         EventKind::Update => ("context.updated.v1.json", event::<UpdatedData>(kind)),
         EventKind::End => ("context.ended.v1.json", event::<EndedData>(kind)),
         EventKind::Touch => ("context.touched.v1.json", event::<TouchedData>(kind)),
-    }
+        EventKind::Expire | EventKind::Reset => return None,
+    })
 }
 
 fn event<D: JsonSchema>(kind: EventKind) -> Value {

@@ -84,6 +84,27 @@ pub(crate) struct TouchedData {
     pub(crate) tenant_id: String,
 }
 
+/// The retention of a context's preview is over. Foreshow's own: no schema of it is published.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExpiredData {
+    pub(crate) context_id: String,
+    pub(crate) tenant_id: String,
+    /// The newest revision that was wanted when this was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) revision: Option<Value>,
+}
+
+/// A context is to be forgotten. Foreshow's own: no schema of it is published.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ResetData {
+    pub(crate) context_id: String,
+    pub(crate) tenant_id: String,
+    /// Names this reset.
+    pub(crate) reset_id: String,
+}
+
 /// A file inside the event.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

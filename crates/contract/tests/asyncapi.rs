@@ -80,7 +80,7 @@ fn channels_are_the_routing_keys() {
                 .replace("{contextId}", &key.context.escaped())
         })
         .collect();
-    let events = EventKind::ALL.map(|kind| event_routing_key(kind, &key.tenant));
+    let events = EventKind::UPSTREAM.map(|kind| event_routing_key(kind, &key.tenant));
     let results =
         OutcomeKind::ALL.map(|outcome| routing_key(outcome, Some(&key.tenant), Some(&key.context)));
     let mut keys: Vec<String> = events.into_iter().chain(results).collect();
@@ -92,7 +92,7 @@ fn channels_are_the_routing_keys() {
 #[test]
 fn every_message_has_both_modes_and_a_summary() {
     let document = asyncapi::document();
-    let types = EventKind::ALL.map(EventKind::event_type).into_iter();
+    let types = EventKind::UPSTREAM.map(EventKind::event_type).into_iter();
     for event_type in types.chain(OutcomeKind::ALL.map(OutcomeKind::event_type)) {
         let messages = document["components"]["messages"].as_object().unwrap();
         let of_type: Vec<&Value> = messages

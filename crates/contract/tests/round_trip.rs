@@ -7,8 +7,8 @@
 mod generators;
 
 use foreshow_contract::{
-    BinaryMessage, ContextEvent, Envelope, HeaderValue, Headers, IncomingEvent, InstallationKey,
-    RESULT_SOURCE, RawMessage, ResultEvent, STRUCTURED_JSON, decode, encode, encode_binary, schema,
+    BinaryMessage, ContextEvent, Envelope, EventKind, HeaderValue, Headers, IncomingEvent,
+    InstallationKey, RESULT_SOURCE, RawMessage, ResultEvent, STRUCTURED_JSON, decode, encode, encode_binary, schema,
 };
 use generators::{body, envelope, event, timestamp, trace};
 use proptest::collection::{btree_map, vec};
@@ -49,6 +49,7 @@ proptest! {
     #[test]
     fn a_written_event_fits_its_schema(envelope in envelope(), event in event()) {
         let kind = event.kind();
+        prop_assume!(EventKind::UPSTREAM.contains(&kind));
         let json = encode(&IncomingEvent { envelope, event });
         let file = format!("context.{}.v1.json", kind.word());
         assert_valid(&file, &json);

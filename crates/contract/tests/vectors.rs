@@ -7,7 +7,8 @@
 use foreshow_contract::{
     Content, ContextEvent, ContextId, ContextKey, EventKind, InstallationKey, OutcomeKind,
     OutcomeMark, RawMessage, RejectedEvent, RemovalReason, ResultEvent, Revision, Sha256, TenantId,
-    decode, encode, escape, event_routing_key, rejected_id, result_id, routing_key, unescape,
+    decode, decode_routed, encode, escape, event_routing_key, rejected_id, result_id, routing_key,
+    unescape,
 };
 use serde_json::Value;
 
@@ -133,8 +134,23 @@ fn labels_are_as_published() {
 
 #[test]
 fn accepted_events_are_read_as_published() {
-    let vectors = vectors(include_str!("../vectors/envelopes.json"));
-    for case in cases(&vectors, "accepted") {
+    are_accepted(&vectors(include_str!("../vectors/envelopes.json")));
+}
+
+#[test]
+fn refused_events_are_refused_as_published() {
+    are_refused(&vectors(include_str!("../vectors/envelopes.json")));
+}
+
+#[test]
+fn what_foreshow_tells_itself_is_read_and_refused_alike() {
+    let vectors = vectors(include_str!("../vectors/internal.json"));
+    are_accepted(&vectors);
+    are_refused(&vectors);
+}
+
+fn are_accepted(vectors: &Value) {
+    for case in cases(vectors, "accepted") {
         let (name, expect) = (text(case, "name"), &case["expect"]);
         let incoming = decode(RawMessage::structured(
             case["contentType"].as_str(),
@@ -187,10 +203,8 @@ fn accepted_events_are_read_as_published() {
     }
 }
 
-#[test]
-fn refused_events_are_refused_as_published() {
-    let vectors = vectors(include_str!("../vectors/envelopes.json"));
-    for case in cases(&vectors, "refused") {
+fn are_refused(vectors: &Value) {
+    for case in cases(vectors, "refused") {
         let name = text(case, "name");
         let body = case["body"]
             .as_str()
@@ -262,5 +276,22 @@ fn results_are_written_as_published() {
         );
         assert_eq!(result.routing_key(), text(case, "routingKey"));
         assert_eq!(result.is_end(), case["isEnd"].as_bool().unwrap());
+    }
+}
+
+#[test]
+fn events_are_held_against_their_routing_keys_as_published() {
+    let vectors = vectors(include_str!("../vectors/envelopes.json"));
+    for case in cases(&vectors, "routed") {
+        let body = case["event"].to_string();
+        let message = RawMessage::structured(None, body.as_bytes());
+        let read = decode_routed(text(case, "routingKey"), message);
+        let told = read.err();
+        let code = told.as_ref().map(|rejection| rejection.code.as_str());
+        assert_eq!(code, case["code"].as_str(), "{case}");
+        if let Some(rejection) = told {
+            let tenant = rejection.event.tenant.as_ref().map(TenantId::as_str);
+            assert_eq!(tenant, case["toldTo"].as_str(), "{case}");
+        }
     }
 }

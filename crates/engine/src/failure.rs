@@ -43,10 +43,14 @@ pub mod code {
     pub const QUOTA_EXCEEDED: &str = "quota_exceeded";
     /// No configured provider can host this app, or none of those that the event allows.
     pub const NO_SUITABLE_PROVIDER: &str = "no_suitable_provider";
-    /// The event's bundle is of a kind that this version cannot fetch.
+    /// The event's bundle has a URL of a kind that is not fetched.
     pub const BUNDLE_UNSUPPORTED: &str = "bundle_unsupported";
-    /// The event's bundle is not where bundles are kept.
+    /// The event's bundle is not where it should be.
     pub const BUNDLE_MISSING: &str = "bundle_missing";
+    /// Whoever has the event's bundle does not give it to us: its URL may have expired.
+    pub const BUNDLE_FORBIDDEN: &str = "bundle_forbidden";
+    /// Whoever has the event's bundle refuses what is asked of it, or sends people elsewhere.
+    pub const BUNDLE_REFUSED: &str = "bundle_refused";
     /// The provider could not be used, attempt after attempt.
     pub const PROVIDER_UNAVAILABLE: &str = "provider_unavailable";
     /// The provider refused the installation's credentials, or they lack a right: an operator has to mend it.

@@ -54,13 +54,13 @@ pub use ports::{
     Bundles, BundlesError, Capabilities, Claim, Claimed, Clock, ContextSummary, CreateRequest,
     Created, DeadLetterReason, Delay, Deliveries, Delivery, Deployment, DomainState, Happening,
     HistoryEntry, Inventory, Message, Probe, ProbeQuestion, Provider, ProviderCheck, ProviderError,
-    Queue, QuotaMember, QuotaSet, Receipt, Renewal, ResultFilter, Results, Settlement, Settling,
-    Store, StoreError, Watch,
+    Purpose, Queue, QuotaMember, QuotaSet, Receipt, Renewal, ResultFilter, Results, Settlement,
+    Settling, Store, StoreError, Watch,
 };
 pub use record::{
-    Cancels, ClaimAnswer, ContextRecord, ContextStatus, GiveBack, GoLive, HeldLease, Lease,
-    LeaseId, Live, Owner, RecordedDeployment, Recording, Seed, SettledOutcome, Suspect, Verdict,
-    Waits,
+    Cancels, ClaimAnswer, ContextRecord, ContextStatus, Expiring, GiveBack, GoLive, HeldLease,
+    Lease, LeaseId, Live, Owner, RecordedDeployment, Recording, Remembered, Reset, Resetting, Seed,
+    SettledOutcome, Suspect, Verdict, Waits,
 };
 pub use retry::{Backoff, RetryOptions};
 pub use routing::{HealthOptions, Price, RoutingOptions};

@@ -53,12 +53,16 @@ pub enum Mutant {
     FloorIgnored,
     /// The dead letter of a failed event is written once, or never (M8).
     DeadLetterOnce,
+    /// An expiry is accepted without looking whether it is still due.
+    ExpiryUnconditional,
+    /// A reset forgets everything but the floor.
+    ResetKeepsFloor,
 }
 
 #[cfg(feature = "mutants")]
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::FenceUnchecked,
         Self::OwnClockIgnored,
         Self::BareCounterFence,
@@ -80,6 +84,8 @@ impl Mutant {
         Self::EndUnbounded,
         Self::FloorIgnored,
         Self::DeadLetterOnce,
+        Self::ExpiryUnconditional,
+        Self::ResetKeepsFloor,
     ];
 }
 

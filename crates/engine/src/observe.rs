@@ -62,7 +62,7 @@ pub fn describe() {
     );
     describe_counter!(
         SWEPT,
-        "What sweeps put right, by kind: deployments deleted, contexts found, aliases moved, records mended."
+        "What sweeps put right, by kind: deployments deleted, contexts found, aliases moved, records mended, previews told of as expired."
     );
     describe_counter!(
         GATES_CLOSED,
@@ -93,6 +93,7 @@ pub(crate) fn claimed(claimed: &Claimed) {
         Claimed::Stale { .. } => "stale",
         Claimed::Conflict => "conflict",
         Claimed::Held { .. } => "held",
+        Claimed::Moot => "moot",
         Claimed::Granted { .. } => "granted",
     };
     counter!(CLAIMS, "answer" => answer).increment(1);
@@ -106,7 +107,7 @@ pub(crate) fn ended(outcome: &Outcome) {
             // Only our own codes come here, a closed set.
             counter!(FAILURES, "code" => report.code.to_string()).increment(1);
         }
-        Outcome::Removed | Outcome::Superseded { .. } => {}
+        Outcome::Removed { .. } | Outcome::Reset { .. } | Outcome::Superseded { .. } => {}
     }
 }
 
@@ -131,6 +132,11 @@ pub(crate) fn swept(swept: &Swept) {
     counter!(SWEPT, "kind" => "context_found").increment(swept.seeded);
     counter!(SWEPT, "kind" => "alias_moved").increment(swept.aliases_moved);
     counter!(SWEPT, "kind" => "record_mended").increment(swept.mended);
+}
+
+/// A preview whose retention is over was told of.
+pub(crate) fn expired() {
+    counter!(SWEPT, "kind" => "preview_expired").increment(1);
 }
 
 pub(crate) fn waits_for_backend() {

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use foreshow_contract::{
-    AttemptReport, ContextKey, DeploymentId, DomainReport, Envelope, EstimatedCost, FailureReport,
-    IncomingEvent, Ordinal, OutcomeKind, ProviderName, Revision, SizeReport, Timestamp, Timings,
+    AttemptReport, ContextKey, DeploymentId, DomainReport, Envelope, EstimatedCost, EventKind,
+    FailureReport, IncomingEvent, Ordinal, OutcomeKind, ProviderName, Revision, SizeReport,
+    Timestamp, Timings,
 };
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,18 @@ pub enum Outcome {
         report: Box<FailureReport>,
     },
     /// The context was cleaned up.
-    Removed,
+    Removed {
+        /// Revisions that had been ready, where an expiry took them away: each gets a `removed` notice. Known when it is
+        /// settled, by the store.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        expired: Vec<Revision>,
+    },
+    /// The context was reset, and is forgotten. Never kept as an event's end: the record itself tells of the last one.
+    Reset {
+        /// What was live: it gets a `removed` notice.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        live: Option<Revision>,
+    },
     /// Something newer won. Never kept by a store: an accepted order only grows, so the answer is always at hand.
     Superseded {
         /// The winner.
@@ -72,12 +84,19 @@ pub struct ReadyOutcome {
 }
 
 impl Outcome {
+    /// Cleaned up.
+    pub fn removed() -> Self {
+        Self::Removed {
+            expired: Vec::new(),
+        }
+    }
+
     /// Its word in results.
     pub fn kind(&self) -> OutcomeKind {
         match self {
             Self::Ready(_) => OutcomeKind::Ready,
             Self::Failed { .. } => OutcomeKind::Failed,
-            Self::Removed => OutcomeKind::Removed,
+            Self::Removed { .. } | Self::Reset { .. } => OutcomeKind::Removed,
             Self::Superseded { .. } => OutcomeKind::Superseded,
         }
     }
@@ -90,7 +109,9 @@ impl Outcome {
             }
             Self::Ready(ready) => format!("{} {}", ready.provider, ready.deployment),
             Self::Failed { report } => report.code.to_string(),
-            Self::Removed => String::new(),
+            Self::Removed { expired } if expired.is_empty() => String::new(),
+            Self::Removed { .. } => "expired".to_owned(),
+            Self::Reset { .. } => "reset".to_owned(),
             Self::Superseded { by } => format!("by {by}"),
         }
     }
@@ -117,6 +138,7 @@ pub(crate) fn with_attempt(
 pub(crate) struct Subject {
     pub(crate) key: ContextKey,
     pub(crate) ordinal: Ordinal,
+    pub(crate) kind: EventKind,
     pub(crate) envelope: Arc<Envelope>,
 }
 
@@ -126,6 +148,7 @@ impl Subject {
         Some(Self {
             key: incoming.event.key().clone(),
             ordinal: incoming.event.ordinal()?,
+            kind: incoming.event.kind(),
             envelope: Arc::new(incoming.envelope.clone()),
         })
     }

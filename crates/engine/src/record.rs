@@ -24,10 +24,12 @@
 //! | `claim` | accepting an event, and granting the lease |
 //! | `held` | what the lease's holder does |
 //! | `memory` | what a look at the providers tells: seeding, judging, mending |
+//! | `retention` | previews that expire, contexts that are reset |
 
 mod claim;
 mod held;
 mod memory;
+mod retention;
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -39,8 +41,10 @@ use serde::{Deserialize, Serialize};
 use crate::{Address, Claim, Claimed, outcome::Outcome};
 
 pub use self::{
+    claim::Remembered,
     held::{GiveBack, GoLive, Recording, Waits},
     memory::{Seed, Suspect, Verdict},
+    retention::{Expiring, Reset, Resetting},
 };
 
 /// The delivery that holds a lease: random, new with every claim.
@@ -163,6 +167,15 @@ pub struct ContextRecord {
     /// Deployments that the sweeper found and nobody has claimed yet, and until when they may stay.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub adopted: BTreeMap<DeploymentId, Timestamp>,
+    /// The expiry that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiring: Option<Expiring>,
+    /// The reset that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resetting: Option<Resetting>,
+    /// The last reset that came to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_reset: Option<Reset>,
 }
 
 /// Builds that were cancelled one after another.
@@ -244,6 +257,8 @@ pub enum ClaimAnswer {
     Conflict,
     /// Somebody works on the context until then.
     Held(Timestamp),
+    /// What an expiry was published for is no longer so. Nothing was accepted.
+    Moot,
     /// Granted, with this fence.
     Granted(u64),
 }
@@ -262,6 +277,7 @@ impl ClaimAnswer {
             Self::Stale(by) => Claimed::Stale { by },
             Self::Conflict => Claimed::Conflict,
             Self::Held(until) => Claimed::Held { until },
+            Self::Moot => Claimed::Moot,
             Self::Granted(fence) => {
                 let record = record.expect("a granted claim has a record");
                 Claimed::Granted {
@@ -288,8 +304,10 @@ pub enum ContextStatus {
     Building,
     /// None is, and the newest event failed.
     Failed,
-    /// It was ended.
+    /// It was ended, or reset, and nothing has come since.
     Ended,
+    /// Its retention is over.
+    Expired,
 }
 
 impl ContextStatus {
@@ -300,6 +318,7 @@ impl ContextStatus {
             Self::Building => "building",
             Self::Failed => "failed",
             Self::Ended => "ended",
+            Self::Expired => "expired",
         }
     }
 }
@@ -326,6 +345,9 @@ impl ContextRecord {
             build_ms: None,
             waits: None,
             adopted: BTreeMap::new(),
+            expiring: None,
+            resetting: None,
+            last_reset: None,
         }
     }
 
@@ -337,6 +359,14 @@ impl ContextRecord {
     /// Prolongs a live preview's retention; the new expiry, or `None` where nothing is live.
     pub fn touch(&mut self, ttl: Option<Duration>, now: Timestamp) -> Option<Timestamp> {
         let expires_at = self.expires_at?;
+        if self
+            .live
+            .as_ref()
+            .is_some_and(|live| self.is_ended(live.revision))
+        {
+            // Its end, or its expiry, was accepted: there is no way back.
+            return None;
+        }
         let ttl = ttl.or_else(|| self.ttl_seconds.map(Duration::from_secs))?;
         let prolonged = expires_at.max(now.saturating_add(ttl));
         self.ttl_seconds = Some(ttl.as_secs().max(1));
@@ -355,10 +385,13 @@ impl ContextRecord {
         }
         match last.map(|settled| &settled.outcome) {
             Some(Outcome::Failed { .. }) => ContextStatus::Failed,
-            Some(Outcome::Removed) => ContextStatus::Ended,
+            Some(Outcome::Removed { expired }) if !expired.is_empty() => ContextStatus::Expired,
+            Some(Outcome::Removed { .. } | Outcome::Reset { .. }) => ContextStatus::Ended,
             Some(Outcome::Ready(_) | Outcome::Superseded { .. }) | None => {
                 match self.desired.kind {
+                    OrdinalKind::Update if self.is_blank() => ContextStatus::Ended,
                     OrdinalKind::Update => ContextStatus::Building,
+                    OrdinalKind::End if self.is_expiring() => ContextStatus::Expired,
                     OrdinalKind::End => ContextStatus::Ended,
                 }
             }
@@ -366,5 +399,7 @@ impl ContextRecord {
     }
 }
 
+#[cfg(test)]
+mod retention_tests;
 #[cfg(test)]
 mod tests;

@@ -93,7 +93,9 @@ async fn check(
         world
             .publish(match arrival.kind {
                 EventKind::End => end(&context, arrival.revision),
-                EventKind::Update | EventKind::Touch => update(&context, arrival.revision),
+                EventKind::Update | EventKind::Touch | EventKind::Expire | EventKind::Reset => {
+                    update(&context, arrival.revision)
+                }
             })
             .await;
         match fault {
@@ -121,7 +123,9 @@ async fn check(
         let revision = Revision::try_new(arrival.revision).expect("small numbers are legal");
         let ordinal = match arrival.kind {
             EventKind::End => Ordinal::end(revision),
-            EventKind::Update | EventKind::Touch => Ordinal::update(revision),
+            EventKind::Update | EventKind::Touch | EventKind::Expire | EventKind::Reset => {
+                Ordinal::update(revision)
+            }
         };
         newest
             .entry(arrival.context)

@@ -16,8 +16,8 @@ use anyhow::{Context as _, Result};
 use reqwest::Url;
 
 use crate::{
-    Management, RabbitMq, Redis, RedisOptions, Vhost, rabbitmq::escaped, random_word,
-    redis::Connection,
+    Management, RabbitMq, RabbitMqOptions, Redis, RedisOptions, Vhost, rabbitmq::escaped,
+    random_word, redis::Connection,
 };
 
 /// Names the run's RabbitMQ: the administrator's AMQP URL, with management's port as its `management_port`.
@@ -35,6 +35,14 @@ pub struct Servers {
     pub redis: Redis,
 }
 
+/// Clients of AMQP 1.0 come in too: before RabbitMQ 4 that is a plugin, and there it does nothing.
+fn options() -> RabbitMqOptions {
+    RabbitMqOptions {
+        plugins: vec!["rabbitmq_amqp1_0".to_owned()],
+        ..RabbitMqOptions::default()
+    }
+}
+
 impl Servers {
     /// Starts both, with files below this folder.
     ///
@@ -42,7 +50,7 @@ impl Servers {
     /// Where one is not installed, or does not come up.
     pub async fn start(dir: &Path) -> Result<Self> {
         let redis = Redis::start(&dir.join("redis"), RedisOptions::default()).await?;
-        let rabbitmq = RabbitMq::start(&dir.join("rabbitmq")).await?;
+        let rabbitmq = RabbitMq::start_with(&dir.join("rabbitmq"), &options()).await?;
         Ok(Self { rabbitmq, redis })
     }
 
@@ -52,7 +60,7 @@ impl Servers {
     /// As [`start`](Self::start).
     pub async fn temporary() -> Result<Self> {
         let redis = Redis::temporary(RedisOptions::default()).await?;
-        let rabbitmq = RabbitMq::temporary().await?;
+        let rabbitmq = RabbitMq::temporary_with(&options()).await?;
         Ok(Self { rabbitmq, redis })
     }
 

@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use fastrand::Rng;
-use foreshow_contract::InstallationKey;
+use foreshow_contract::{InstallationKey, Ordinal};
 #[cfg(feature = "mutants")]
 use foreshow_engine::mutants::{self, Mutant};
-use foreshow_engine::{Clock as _, QuotaSet, testing::MemoryStore};
+use foreshow_engine::{Clock as _, ContextRecord, QuotaSet, testing::MemoryStore};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
@@ -22,6 +22,9 @@ use crate::{
 
 /// Once the faults are over, everything comes to rest within this time, or something turns for ever.
 const REST_WITHIN: Duration = Duration::from_mins(10);
+
+/// Sets the dice of retention apart from those of everything else.
+const RETENTION: u64 = 0x7E7E_4710_0000_0000;
 
 /// How a seed went.
 #[derive(Clone, Debug)]
@@ -68,8 +71,9 @@ struct Simulation {
 impl Simulation {
     fn new(seed: u64, is_told: bool) -> Self {
         let mut dice = Rng::with_seed(seed);
-        let scenario = Scenario::draw(&mut dice);
+        let mut scenario = Scenario::draw(&mut dice);
         let faults = faults::draw(&scenario, &mut dice);
+        scenario.add_retention(&mut Rng::with_seed(seed ^ RETENTION));
         let tower = Watchtower::new(
             scenario.options.lease.margin(),
             scenario.options.cancel.in_a_row,
@@ -159,9 +163,10 @@ impl Simulation {
             } else if let Some(one) = publications.next() {
                 let world = &self.outside.world;
                 world.tell("user", || {
-                    let ordinal = one
-                        .ordinal
-                        .map_or_else(|| "touch".to_owned(), |ordinal| ordinal.to_string());
+                    let ordinal = one.ordinal.map_or_else(
+                        || one.message.routing_key.clone(),
+                        |ordinal| ordinal.to_string(),
+                    );
                     format!(
                         "publishes {} ({}/{ordinal})",
                         one.event.id,
@@ -273,6 +278,10 @@ impl Simulation {
             return;
         }
         world.tell("world", || "is at rest".to_owned());
+        self.outlive_previews().await;
+        if self.is_broken() {
+            return;
+        }
         for round in 0..2 {
             if !self.sweep().await {
                 world.tower().violate("REST a sweep comes to its end", || {
@@ -295,8 +304,40 @@ impl Simulation {
             records.values().all(|record| record.condemned.is_empty())
         })
         .await;
+        within(REST_WITHIN, is_at_rest).await;
         let rest = self.rest();
         at_rest(&mut world.tower(), &rest);
+    }
+
+    /// RETENTION: where previews live for seconds, all of them go, by workers' own sweeps, within two looks and some room.
+    async fn outlive_previews(&self) {
+        let Outside { world, store, .. } = &self.outside;
+        let Some(life) = self.scenario.short_life() else {
+            return;
+        };
+        let stays = |record: &ContextRecord| {
+            let update = Ordinal::update(record.desired.revision);
+            let live = record.live.as_ref();
+            // A wiped store does not know how the newest update ended, so what is live stays for as long as it would remember.
+            live.is_some_and(|live| world.tower().wipes() == 0 || live.revision == update.revision)
+        };
+        let are_gone = || {
+            let records = store.memory.records();
+            self.is_broken() || !records.values().any(stays)
+        };
+        if !within(life + REST_WITHIN, are_gone).await {
+            world
+                .tower()
+                .violate("RETENTION what has expired goes", || {
+                    let records = store.memory.records().into_iter();
+                    let mut left = records.filter(|(_, record)| stays(record));
+                    format!("{:?}", left.next())
+                });
+        }
+        within(REST_WITHIN, || {
+            self.outside.broker.pending() == 0 && !is_any_held(&store.memory, store)
+        })
+        .await;
     }
 
     /// A place among the concurrent builds that a wipe and a crash left behind has nobody to give it up: it counts until its

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use fastrand::Rng;
 use foreshow_bundle::tree_from_inline;
 use foreshow_contract::{
-    Content, ContextEnded, ContextEvent, ContextKey, ContextTouched, ContextUpdated, Envelope,
-    Headers, IncomingEvent, InlineFile, Ordinal, OrdinalKind, Revision, STRUCTURED_JSON, encode,
-    event_routing_key,
+    Content, ContextEnded, ContextEvent, ContextExpired, ContextKey, ContextReset, ContextTouched,
+    ContextUpdated, Envelope, Headers, IncomingEvent, InlineFile, Ordinal, OrdinalKind, ResetId,
+    Revision, STRUCTURED_JSON, encode, event_routing_key,
 };
 use foreshow_engine::{EngineOptions, Message};
 
@@ -35,7 +35,7 @@ pub(crate) struct Scenario {
 pub(crate) struct Publication {
     pub(crate) at: Duration,
     pub(crate) key: ContextKey,
-    /// `None` of a touch.
+    /// `None` of what has no end: a touch, an expiry, a reset.
     pub(crate) ordinal: Option<Ordinal>,
     pub(crate) event: Published,
     pub(crate) message: Message,
@@ -62,6 +62,49 @@ impl Scenario {
                 .is_some_and(|ordinal| ordinal.kind == OrdinalKind::End)
         });
         ends.map(|one| one.at)
+    }
+
+    /// In some worlds previews live for seconds, and in some contexts are reset. Drawn apart from everything else, so that a seed's
+    /// other worlds stay as they are.
+    pub(crate) fn add_retention(&mut self, dice: &mut Rng) {
+        if matches!(self.profile, Profile::Calm | Profile::Outrun) {
+            return;
+        }
+        let is_short = dice.u8(0..3) == 0;
+        if is_short {
+            self.options.retention.ttl_seconds = dice.u64(4..25);
+        }
+        let mut maker = Maker {
+            dice,
+            next: 900,
+            made: Vec::new(),
+        };
+        for key in &self.contexts {
+            let own: Vec<_> = self
+                .publications
+                .iter()
+                .filter(|one| one.key == *key)
+                .collect();
+            maker.told_too_often(key, &own, is_short);
+            if maker.dice.u8(0..6) == 0 {
+                maker.begun_anew(key, self.span);
+            }
+        }
+        self.publications.extend(maker.made);
+        let order = |one: &Publication| (one.at, one.event.id.clone());
+        self.publications.sort_by_key(order);
+        self.span = self
+            .publications
+            .last()
+            .map(|last| last.at)
+            .unwrap_or_default();
+    }
+
+    /// How long a preview lives, where that is short.
+    pub(crate) fn short_life(&self) -> Option<Duration> {
+        Some(self.options.retention.ttl_seconds)
+            .filter(|seconds| *seconds < 3_600)
+            .map(Duration::from_secs)
     }
 
     pub(crate) fn draw(dice: &mut Rng) -> Self {
@@ -230,6 +273,56 @@ impl Maker<'_> {
         at += self.ms(3_000, 6_000);
         let touch = self.touch(key, at);
         self.made.extend([end, reopening, touch]);
+    }
+
+    /// Expiries that nobody asked for, and touches.
+    fn told_too_often(&mut self, key: &ContextKey, own: &[&Publication], is_short: bool) {
+        for one in own {
+            let Some(ordinal) = one.ordinal else { continue };
+            if self.dice.u8(0..if is_short { 4 } else { 12 }) == 0 {
+                let at = one.at + self.ms(0, 30_000);
+                let expired = ContextEvent::Expired(ContextExpired {
+                    key: key.clone(),
+                    revision: ordinal.revision,
+                });
+                let expired = self.ours(expired, at);
+                self.made.push(expired);
+            }
+            if is_short && self.dice.u8(0..3) == 0 {
+                let at = one.at + self.ms(0, 30_000);
+                let touch = self.touch(key, at);
+                self.made.push(touch);
+            }
+        }
+    }
+
+    /// A reset, perhaps told twice, and revisions that begin anew.
+    fn begun_anew(&mut self, key: &ContextKey, span: Duration) {
+        let mut at = span.mul_f64(self.dice.f64()) + self.ms(0, 2_000);
+        let reset = ContextEvent::Reset(ContextReset {
+            key: key.clone(),
+            reset: ResetId::random(self.dice.u128(..)),
+        });
+        let reset = self.ours(reset, at);
+        if self.dice.u8(0..3) == 0 {
+            let mut copy = reset.clone();
+            copy.at += self.ms(0, 10_000);
+            self.made.push(copy);
+        }
+        self.made.push(reset);
+        for revision in 1..=self.dice.u64(1..=3) {
+            at += self.ms(0, 12_000);
+            let update = self.update(key, revision, 2_000 + revision, 1, at);
+            self.made.push(update);
+        }
+    }
+
+    /// What no upstream service publishes: nobody waits for its end.
+    fn ours(&mut self, event: ContextEvent, at: Duration) -> Publication {
+        Publication {
+            ordinal: None,
+            ..self.publication(event, at, None, 1)
+        }
     }
 
     /// Copies, late ones, and another order.

@@ -2,6 +2,7 @@
 
 mod cargo;
 mod conformance;
+mod fuzz;
 mod install;
 mod interop;
 mod schemas;
@@ -38,6 +39,8 @@ enum Task {
     Simulate(simulate::Simulate),
     /// The vendors' own clients against the simulators of their APIs, and our requests against the vendors' OpenAPI documents.
     Conformance(conformance::Conformance),
+    /// Strangers' bytes, guided by coverage: each fuzz target for some minutes. Needs cargo-fuzz and a nightly compiler.
+    Fuzz(fuzz::Fuzz),
     /// Measure: deploys and superseded events a second, memory; take-over, hand-over, storms. Prints figures.
     Bench(test::Bench),
 }
@@ -50,6 +53,7 @@ fn main() -> Result<ExitCode> {
         Task::Schemas => schemas::write().map(|()| ExitCode::SUCCESS),
         Task::Simulate(simulate) => simulate.run(),
         Task::Conformance(conformance) => conformance.run(),
+        Task::Fuzz(fuzz) => fuzz.run(),
         Task::Bench(bench) => bench.run(),
     }
 }

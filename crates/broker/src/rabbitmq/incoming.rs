@@ -7,7 +7,7 @@ use foreshow_contract::{AttemptReport, HeaderValue, Timestamp};
 use foreshow_engine::{Delivery, Message, Queue, Receipt};
 use lapin::{BasicProperties, message::Delivery as Raw, types::ShortString};
 
-use super::{stamp::Stamp, table};
+use super::{app_properties, stamp::Stamp, table};
 
 /// The oldest time of acceptance that is believed of a message that comes for the first time.
 const OLDEST: Duration = Duration::from_hours(30 * 24);
@@ -48,6 +48,13 @@ impl Incoming {
         let routing_key = stamp
             .routing_key
             .unwrap_or_else(|| raw.routing_key.to_string());
+        let mut senders = table::headers(headers, super::stamp::is_the_senders);
+        // A header's own word counts for more.
+        for (name, value) in app_properties::read(headers) {
+            if super::stamp::is_the_senders(&name) {
+                senders.entry(name).or_insert(value);
+            }
+        }
         let message = Message {
             routing_key: routing_key.clone(),
             content_type: properties
@@ -55,7 +62,7 @@ impl Incoming {
                 .as_ref()
                 .map(ShortString::to_string),
             message_type: properties.kind().as_ref().map(ShortString::to_string),
-            headers: table::headers(headers, super::stamp::is_the_senders),
+            headers: senders,
             body,
         };
         let accepted_at = match stamp.accepted_at {
@@ -170,6 +177,19 @@ mod tests {
             accepted_at(noted(i64::MAX).with_timestamp(1_790_000_000)),
             second
         );
+    }
+
+    #[test]
+    fn application_properties_of_amqp_1_0_are_headers_except_for_ours() {
+        let map = b"\x00\x53\x74\xc1\x00\x00\xa1\x05ce-id\xa1\x01x\xa1\x10foreshow-attempt\x54\x07";
+        let properties = with(
+            "x-amqp-1.0-app-properties",
+            AMQPValue::LongString(map[..].into()),
+        );
+        let incoming = Incoming::read(&mut raw("foreshow.events", properties), NOW);
+        assert_eq!(incoming.message.headers["ce-id"], HeaderValue::from("x"));
+        assert!(!incoming.message.headers.contains_key("foreshow-attempt"));
+        assert_eq!(incoming.attempt.get(), 1);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //!   The broker's own counts differ between versions, and none of them means an attempt.
 //! - **One hop per delay** (`octave.rs`): queues whose messages wait at most 1 s, 2 s, 4 s … so that a message waits behind
 //!   none that waits much longer.
+//! - **No message ends a connection** (`frames.rs`): what the client library can't parse is made readable before it gets there.
 //!
 //! lapin's own recovery is not used. It redials one address, and replays consumers whose deliveries the engine still
 //! holds receipts of; here a lost connection ends its channels at once, receipts of them count for nothing, and a
@@ -20,10 +21,12 @@
 //! If this process dies at any point, the broker gives what it held to others; the order "copy first, then acknowledge"
 //! makes the worst case a copy too many.
 
+mod app_properties;
 mod broker;
 mod consumer;
 mod dead_letters;
 mod error;
+mod frames;
 mod incoming;
 mod inner;
 mod link;
@@ -36,6 +39,7 @@ mod properties;
 mod publisher;
 mod registry;
 mod stamp;
+mod stream;
 mod subscription;
 mod supervisor;
 mod table;

@@ -10,9 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_rs::Runtime;
 use futures_util::StreamExt as _;
 use lapin::{
-    Connection, ConnectionProperties, Event,
+    AsyncTcpStream, Connection, ConnectionProperties, Event,
     tcp::{AMQPUriTcpExt as _, OwnedTLSConfig},
 };
 use tokio::{sync::watch, time::timeout};
@@ -22,6 +23,7 @@ use super::{
     AmqpUrl, RabbitMqError, RabbitMqOptions,
     link::{Role, State},
     metrics,
+    stream::{CleanStream, CleanTokio},
 };
 
 /// The first pause between two rounds through the addresses, and the longest.
@@ -136,17 +138,17 @@ impl Supervisor {
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let tls = self.tls.clone();
         let address = url.address();
-        let runtime =
-            lapin::runtime::default_runtime().map_err(|source| connect(&address, source))?;
+        let runtime = Runtime::new(CleanTokio::current());
+        let tokio = Runtime::new(CleanTokio::current().tokio());
         let opening = Connection::connector(
             uri,
             runtime,
             // With a limit of its own: it runs on a thread that would outlive a future given up.
-            async move |uri, runtime| {
+            async move |uri, _| {
                 keep_this_thread_out_of_the_log();
-                let stream = uri.connect_with_config_async(tls.as_ref(), &runtime);
+                let stream = uri.connect_with_config_async(tls.as_ref(), &tokio);
                 match timeout(within, stream).await {
-                    Ok(stream) => Ok(stream?),
+                    Ok(stream) => Ok(AsyncTcpStream::Plain(CleanStream::new(stream?))),
                     Err(_elapsed) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
                 }
             },

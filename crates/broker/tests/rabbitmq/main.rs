@@ -16,6 +16,7 @@ mod restart;
 mod routes;
 mod support;
 mod topology;
+mod unreadable;
 mod users;
 mod wire;
 

@@ -5,7 +5,7 @@ use std::{net::TcpListener, path::Path, process::Command, time::Duration};
 
 use foreshow_broker::rabbitmq::{RabbitMqBroker, RabbitMqOptions};
 use foreshow_engine::{Broker, Queue, ResultFilter};
-use foreshow_servers::{RabbitMq, RabbitMqOptions as NodeOptions};
+use foreshow_servers::{Permissions, RabbitMq, RabbitMqOptions as NodeOptions};
 use lapin::{
     BasicProperties, Channel, ErrorKind,
     options::{
@@ -233,6 +233,11 @@ async fn each_may_do_its_work_and_nothing_else() {
     worker_reads_its_queues_and_hands_on(&fleet).await;
     gateway_publishes_events_and_listens(&fleet).await;
     consumer_only_listens(&fleet).await;
+    assert!(
+        fleet
+            .may_publish("operator", "foreshow.events", "context.reset.acme")
+            .await
+    );
     operator.close().await;
 }
 
@@ -243,6 +248,8 @@ async fn upstream_only_publishes_context_events(fleet: &Fleet) {
     let may = async |exchange, key| fleet.may_publish("upstream", exchange, key).await;
     assert!(may("foreshow.events", "context.touched.acme").await);
     assert!(!may("foreshow.events", "context.renamed.acme").await);
+    assert!(!may("foreshow.events", "context.expired.acme").await);
+    assert!(!may("foreshow.events", "context.reset.acme").await);
     assert!(!may("foreshow.events", "anything").await);
     assert!(!may("foreshow.results", "preview.ready.acme.a").await);
     assert!(!may("", "foreshow.deploy").await);
@@ -270,16 +277,11 @@ async fn worker_reads_its_queues_and_hands_on(fleet: &Fleet) {
         .unwrap();
     broker.consume(Queue::Cleanup, count(1)).await.unwrap();
     broker.close().await;
-    assert!(
-        !fleet
-            .may_publish("worker", "foreshow.events", "context.updated.acme")
-            .await
-    );
-    assert!(
-        !fleet
-            .may_publish("worker", "foreshow.results", "something.else")
-            .await
-    );
+    let may = async |exchange, key| fleet.may_publish("worker", exchange, key).await;
+    assert!(may("foreshow.events", "context.expired.acme").await);
+    assert!(!may("foreshow.events", "context.updated.acme").await);
+    assert!(!may("foreshow.events", "context.reset.acme").await);
+    assert!(!may("foreshow.results", "something.else").await);
     assert!(!fleet.may_publish("worker", "", "foreshow.deploy").await);
     assert!(!fleet.may_read("worker", "foreshow.dead-letters").await);
     assert!(!fleet.may_declare("worker", "foreshow.mine").await);
@@ -306,6 +308,11 @@ async fn gateway_publishes_events_and_listens(fleet: &Fleet) {
     assert!(
         !fleet
             .may_publish("gateway", "foreshow.results", "preview.ready.acme.a")
+            .await
+    );
+    assert!(
+        !fleet
+            .may_publish("gateway", "foreshow.events", "context.reset.acme")
             .await
     );
     assert!(!fleet.may_read("gateway", "foreshow.deploy").await);
@@ -341,4 +348,35 @@ async fn consumer_only_listens(fleet: &Fleet) {
     );
     assert!(!fleet.may_read("consumer", "foreshow.unrouted").await);
     assert!(!fleet.may_read("consumer", "foreshow.deploy").await);
+}
+
+/// As the README shows it: an upstream service of one tenant's. What its events say is the worker's to check.
+async fn a_tenants_user_publishes_under_its_own_keys(fleet: &Fleet) {
+    let (management, user) = (fleet.node.management(), "foreshow-acme");
+    management.add_user(user, PASSWORD, "").await.unwrap();
+    let permissions = Permissions::new("^$", "^foreshow\\.events$", "^$");
+    let set = management.set_permissions("/", user, &permissions).await;
+    set.unwrap();
+    let keys = "^context\\.(updated|ended|touched)\\.acme$";
+    let set = management.set_topic_permissions("/", user, "foreshow.events", keys, "^$");
+    set.await.unwrap();
+    let may = async |key: &str| fleet.may_publish("acme", "foreshow.events", key).await;
+    for own in ["updated", "ended", "touched"] {
+        assert!(may(&format!("context.{own}.acme")).await, "{own}");
+    }
+    for another in [
+        "context.updated.globex",
+        "context.updated.acme2",
+        "context.updated.acme.globex",
+        "context.updated.",
+        "context.expired.acme",
+        "context.reset.acme",
+        "context.updated.ACME",
+        "",
+    ] {
+        assert!(!may(another).await, "{another}");
+    }
+    assert!(!fleet.may_publish("acme", "", "foreshow.deploy").await);
+    assert!(!fleet.may_read("acme", "foreshow.deploy").await);
+    assert!(!fleet.may_declare("acme", "mine").await);
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 use crate::args::Global;
 use crate::failure::{Exit, Failure};
 use crate::terminal::answer;
-use crate::wiring::providers;
+use crate::wiring::{fetching, providers};
 
 /// Show or check the configuration.
 #[derive(Debug, Subcommand)]
@@ -20,6 +20,7 @@ impl Config {
         let loaded = global.load()?;
         if let Self::Check = self {
             providers::check(&loaded.config)?;
+            fetching::egress(&loaded.config)?;
         }
         let text = match (self, global.json) {
             (Self::Show, true) => loaded.to_json().to_string(),

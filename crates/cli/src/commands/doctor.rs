@@ -7,14 +7,16 @@ use std::time::Duration;
 use clap::Args;
 use foreshow_contract::InstallationKey;
 use foreshow_engine::{Clock, Queue};
+use foreshow_fetch::{CacheSize, cache_size};
 use serde_json::json;
 
 use crate::args::Global;
 use crate::config::{Backend, Loaded, Role, redacted};
-use crate::data_dir::{DataDir, gateway_addr};
+use crate::data_dir::{DataDir, fetched_below, gateway_addr};
 use crate::failure::{Exit, Failure, OrFail as _};
 use crate::installation_key;
 use crate::terminal::answer;
+use crate::wiring::fetching::egress;
 use crate::wiring::providers::{check as check_providers, remote};
 use crate::wiring::{Backends, Client, WallClock, agree, backend, chain, fleet};
 
@@ -108,6 +110,7 @@ impl Doctor {
                 "mend the configuration",
             )),
         }
+        fetching(&loaded, &mut findings).await;
         let is_embedded = [Role::Broker, Role::Store]
             .map(|role| backend(&loaded.config, role))
             .iter()
@@ -364,6 +367,75 @@ async fn providers(
         }
     }
     Ok(())
+}
+
+/// Looks at what is kept of bundles by URL, and at how open the guard is that stands before them.
+async fn fetching(loaded: &Loaded, findings: &mut Vec<Finding>) {
+    let config = &loaded.config;
+    if let Err(failure) = egress(config) {
+        findings.push(Finding::sick(
+            "bundles by URL",
+            failure.to_string().replace('\n', ";"),
+            "mend the configuration",
+        ));
+        return;
+    }
+    let folder = fetched_below(loaded.data_dir());
+    let shown = folder.display().to_string();
+    let looked = tokio::task::spawn_blocking(move || cache_size(&folder)).await;
+    let looked = looked.map_err(|error| error.to_string());
+    findings.push(
+        match looked.map(|looked| looked.map_err(|error| error.to_string())) {
+            Ok(Ok(_)) if config.bundles.cache_bytes == 0 => Finding::well(
+                "bundles by URL",
+                format!("received in {shown}, and not kept (bundles.cache_bytes is 0)"),
+            ),
+            Ok(Ok(CacheSize { bundles, bytes })) => Finding::well(
+                "bundles by URL",
+                format!(
+                    "{bundles} kept in {shown}: {:.1} of {:.1} MB",
+                    megabytes(bytes),
+                    megabytes(config.bundles.cache_bytes)
+                ),
+            ),
+            Ok(Err(error)) | Err(error) => Finding::doubtful(
+                "bundles by URL",
+                format!("{shown} cannot be looked at: {error}"),
+                "check its owner: the worker receives bundles there",
+            ),
+        },
+    );
+    let serves_others = [Role::Broker, Role::Store]
+        .into_iter()
+        .any(|role| !matches!(backend(config, role), Ok(Backend::Sqlite { .. })));
+    if !serves_others {
+        return;
+    }
+    if !config.egress.allow.is_empty() {
+        let allowed: Vec<_> = config
+            .egress
+            .allow
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        findings.push(Finding::doubtful(
+            "egress",
+            format!("every tenant can have {} asked in our name", allowed.join(", ")),
+            "fine where the servers there are meant for all tenants; else take it out of egress.allow",
+        ));
+    }
+    if config.egress.http {
+        findings.push(Finding::doubtful(
+            "egress",
+            "bundles may come by plain http, which whoever is on the way can read",
+            "serve them by https, and set egress.http to false",
+        ));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1_000_000.0
 }
 
 async fn gateway(loaded: &Loaded) -> Finding {

@@ -61,7 +61,7 @@ impl End {
                     .await
                     .or_fail(Exit::Environment)?;
                 match settled.map(|settled| settled.outcome) {
-                    Some(Outcome::Removed) => {
+                    Some(Outcome::Removed { .. }) => {
                         let json = json!({ "tenantId": key.tenant, "contextId": key.context, "revision": revision });
                         let words = format!("{key} had ended already, at revision {revision}");
                         return told(global, &json.to_string(), &words);
@@ -71,7 +71,10 @@ impl End {
                         return Err(Failure::new(Exit::Failed, what)
                             .help("publish it once more, then end it"));
                     }
-                    Some(Outcome::Ready(_) | Outcome::Superseded { .. }) | None => {}
+                    Some(
+                        Outcome::Ready(_) | Outcome::Superseded { .. } | Outcome::Reset { .. },
+                    )
+                    | None => {}
                 }
                 Awaited::known(&key, revision, EventKind::End)
             }

@@ -8,8 +8,10 @@ mod gateway;
 mod healthcheck;
 mod previews;
 mod publish;
+mod reset;
 mod serving;
 mod simulate;
+mod sweep;
 mod topology;
 mod touch;
 mod up;
@@ -42,6 +44,10 @@ pub(crate) enum Command {
     Previews(previews::Previews),
     /// Tell what a context shows, what it waits for, and what happened to it
     Why(why::Why),
+    /// Forget a context that a revision far too great has closed, so that any revision is its newest
+    Reset(reset::Reset),
+    /// Compare providers and records now, and have expired previews removed
+    Sweep(sweep::Sweep),
     /// Declare the broker's exchanges and queues, or compare them with what they should be
     #[command(subcommand)]
     Topology(topology::Topology),
@@ -71,6 +77,8 @@ impl Command {
             Self::Watch(watch) => watch.run(global).await,
             Self::Previews(previews) => previews.run(global).await,
             Self::Why(why) => why.run(global).await,
+            Self::Reset(reset) => reset.run(global).await,
+            Self::Sweep(sweep) => sweep.run(global).await,
             Self::Topology(topology) => topology.run(global).await,
             Self::Simulate(simulate) => simulate.run(global).await,
             Self::Doctor(doctor) => doctor.run(global).await,

@@ -16,7 +16,7 @@ pub(crate) struct Previews {
     #[arg(long, value_name = "TENANT")]
     tenant: Option<TenantId>,
 
-    /// Ended contexts too
+    /// Ended and expired contexts too
     #[arg(long)]
     all: bool,
 
@@ -49,7 +49,7 @@ impl Previews {
         let previews: Vec<PreviewSummary> = listed
             .into_iter()
             .map(|summary| PreviewSummary::of(summary, &local, origin))
-            .filter(|preview| self.all || preview.status != ContextStatus::Ended.word())
+            .filter(|preview| self.all || !is_over(preview.status))
             .collect();
         if global.json {
             answer(&json!({ "previews": previews }).to_string())?;
@@ -68,6 +68,13 @@ impl Previews {
         }
         Ok(Exit::Done)
     }
+}
+
+/// Whether nothing is live or on its way.
+fn is_over(status: &str) -> bool {
+    [ContextStatus::Ended, ContextStatus::Expired]
+        .iter()
+        .any(|over| over.word() == status)
 }
 
 fn table(previews: &[PreviewSummary], with_tenant: bool, now: Timestamp) -> Table {

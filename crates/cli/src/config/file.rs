@@ -24,11 +24,16 @@ pub(super) fn read(path: &Path, layers: &mut Layers, problems: &mut Vec<Problem>
             return;
         }
     };
+    read_text(path, &text, layers, problems);
+}
+
+/// Reads what the file says.
+pub(super) fn read_text(path: &Path, text: &str, layers: &mut Layers, problems: &mut Vec<Problem>) {
     let file = File {
         path: path.into(),
-        text: &text,
+        text,
     };
-    match DeTable::parse(&text) {
+    match DeTable::parse(text) {
         Ok(table) => file.table("", table.get_ref(), layers, problems),
         Err(error) => {
             let problem = Problem::new("this is not TOML").because(error.message());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use foreshow_contract::InstallationKey;
@@ -131,12 +131,15 @@ impl Layers {
                 .trim()
                 .parse::<bool>()
                 .map_or_else(|_| as_text(), Value::Bool),
-            Some(Value::Array(_)) => text
-                .split(',')
-                .map(str::trim)
-                .filter(|item| !item.is_empty())
-                .map(Value::from)
-                .collect(),
+            Some(Value::Array(default)) => {
+                let of_numbers = default.first().is_some_and(Value::is_number);
+                let items = text.split(',').map(str::trim);
+                let item = |item: &str| match item.parse::<i64>() {
+                    Ok(number) if of_numbers => Value::from(number),
+                    Ok(_) | Err(_) => Value::from(item),
+                };
+                items.filter(|item| !item.is_empty()).map(item).collect()
+            }
             Some(Value::Object(_)) => serde_json::from_str(text).unwrap_or_else(|_| as_text()),
             Some(Value::String(_)) | None => as_text(),
         };
@@ -232,6 +235,12 @@ impl Layers {
             }
             Some(Value::Number(_)) => "write a whole number",
             Some(Value::Bool(_)) => "write true or false",
+            Some(Value::Array(_)) if key == "egress.allow" => {
+                "write a list of ranges of addresses, as [\"10.20.0.0/16\", \"127.0.0.1/32\"]"
+            }
+            Some(Value::Array(default)) if default.first().is_some_and(Value::is_number) => {
+                "write a list of whole numbers"
+            }
             Some(Value::Array(_)) => "write a list of texts",
             Some(Value::Null) if key == "gateway.token" => {
                 return "write a text that nobody can guess, e.g. of `openssl rand -hex 32`"
@@ -267,6 +276,12 @@ impl Layers {
         };
         if let Err(error) = config.engine().check() {
             problems.push(self.across(error.key, format!("`{}` {}", error.key, error.problem)));
+        }
+        if let Err(error) = config.bundles.check(config.worker.engine.hold_seconds) {
+            problems.push(self.across(error.key, format!("`{}` {}", error.key, error.problem)));
+        }
+        if let Err(error) = config.egress.check() {
+            problems.push(self.across("egress.ports", error.to_string()));
         }
         for (key, kept) in [
             (
@@ -331,9 +346,24 @@ impl Layers {
     }
 }
 
+/// The most bytes a file with a secret may have: a list of URLs with passwords fits a hundred times.
+const MAX_SECRET_BYTES: u64 = 64 << 10;
+
+/// What a file with a secret holds. A pipe would be waited for and a device read for ever, so neither is a file here.
 fn read_secret(path: &str) -> std::io::Result<Value> {
-    std::fs::read_to_string(PathBuf::from(path))
-        .map(|text| Value::String(text.trim_end().to_owned()))
+    use std::io::{Error, Read as _};
+    let path = Path::new(path);
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(Error::other("it is not a file"));
+    }
+    let mut text = String::new();
+    std::fs::File::open(path)?
+        .take(MAX_SECRET_BYTES + 1)
+        .read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_SECRET_BYTES {
+        return Err(Error::other("it is too large to be a secret"));
+    }
+    Ok(Value::String(text.trim_end().to_owned()))
 }
 
 /// Dotted keys as a tree.

@@ -105,6 +105,24 @@ impl Sources {
         }
     }
 
+    /// Reads and checks a file's text and variables, without looking at a disk for them.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn load_text(&self, text: &str) -> Result<Loaded, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut layers = Layers::of_defaults();
+        let file = PathBuf::from(DEFAULT_FILE);
+        file::read_text(&file, text, &mut layers, &mut problems);
+        env::read(&self.environment, &mut layers, &mut problems);
+        match layers.resolve(&mut problems) {
+            Some(config) if problems.is_empty() => Ok(Loaded {
+                config,
+                file: Some(file),
+                layers,
+            }),
+            _ => Err(problems),
+        }
+    }
+
     /// The file to read. One that was named must exist; the default one may be missing.
     fn config_file(&self, problems: &mut Vec<Problem>) -> Option<PathBuf> {
         let variable = || {

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use foreshow_contract::{Secret, TenantId};
+use foreshow_egress::EgressOptions;
 use foreshow_engine::{
     BuildOptions, CancelOptions, EngineOptions, LeaseOptions, ProbeOptions, RetentionOptions,
     RetryOptions, RoutingOptions, SweepOptions, TenantLimits, WaitOptions, WorkerOptions,
 };
+use foreshow_fetch::BundlesOptions;
 use foreshow_providers::{DenoSettings, VercelSettings, local::LocalSettings};
 use foreshow_store::embedded::KEEP_OUTCOMES;
 use serde::{Deserialize, Serialize};
@@ -64,6 +66,10 @@ pub(crate) struct Config {
     pub(crate) limits: TenantLimits,
     /// Limits of each context's files.
     pub(crate) bundle: foreshow_bundle::Limits,
+    /// Fetching bundles by their URLs.
+    pub(crate) bundles: BundlesOptions,
+    /// Where requests on behalf of tenants may go.
+    pub(crate) egress: EgressOptions,
     /// The provider that serves previews from the data folder.
     pub(crate) local: LocalSettings,
     /// Vercel, where it has a token.
@@ -281,6 +287,8 @@ impl Default for Config {
             domains: BTreeMap::new(),
             limits: TenantLimits::default(),
             bundle: foreshow_bundle::Limits::default(),
+            bundles: BundlesOptions::default(),
+            egress: EgressOptions::default(),
             local: LocalSettings::default(),
             vercel: VercelSettings::default(),
             deno: DenoSettings::default(),

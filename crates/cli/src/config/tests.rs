@@ -367,3 +367,58 @@ fn what_is_shown_tells_where_it_was_given_and_can_be_read_back() {
     assert_eq!(again.config.lease.ttl_ms, 20_000);
     assert_eq!(again.config.engine(), loaded.config.engine());
 }
+
+#[test]
+fn where_requests_may_go_is_read_from_every_layer() {
+    let config = given()
+        .file("[egress]\nallow = [\"10.20.0.0/16\"]\nports = [443, 8443]\n[bundles]\ncache_bytes = 0\n")
+        .variable("FORESHOW_EGRESS__ALLOW", "127.0.0.1/32, fd00::/8")
+        .variable("FORESHOW_EGRESS__HTTP", "true")
+        .loaded()
+        .config;
+    let allow: Vec<_> = config
+        .egress
+        .allow
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(allow, ["127.0.0.1/32", "fd00::/8"]);
+    assert_eq!(config.egress.ports, [443, 8443]);
+    assert!(config.egress.http);
+    assert_eq!(config.bundles.cache_bytes, 0);
+    let config = given()
+        .variable("FORESHOW_EGRESS__PORTS", "443,8000")
+        .loaded()
+        .config;
+    assert_eq!(config.egress.ports, [443, 8000]);
+}
+
+#[test]
+fn nonsense_about_bundles_and_requests_names_key_place_and_fix() {
+    let told = |name: &str, value: &str| {
+        let problems = given().variable(name, value).problems();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].starts_with(name), "{problems:?}");
+        problems[0].clone()
+    };
+    for (name, value, says) in [
+        ("FORESHOW_EGRESS__ALLOW", "10.0.0.1/33", "127.0.0.1/32"),
+        ("FORESHOW_EGRESS__PORTS", "443,https", "whole numbers"),
+        ("FORESHOW_EGRESS__PORTS", "0", "egress.ports"),
+        ("FORESHOW_EGRESS__PORTS", "", "nothing could be reached"),
+        (
+            "FORESHOW_BUNDLES__FETCH_TIMEOUT_SECONDS",
+            "1200",
+            "worker.hold_seconds",
+        ),
+        ("FORESHOW_BUNDLES__STALL_TIMEOUT_MS", "0", "60000"),
+        (
+            "FORESHOW_BUNDLES__RESUME_MIN_MS",
+            "9000",
+            "bundles.resume_max_ms",
+        ),
+    ] {
+        let told = told(name, value);
+        assert!(told.contains(says), "{told}");
+    }
+}

@@ -3,6 +3,7 @@
 //! | room | idea |
 //! | --- | --- |
 //! | `backends` | broker, store and bundles |
+//! | `fetching` | bundles by their URLs |
 //! | `fleet` | RabbitMQ and Redis, as configured |
 //! | `client` | what a command needs that asks for one thing |
 //! | `leases` | the thread on which they are renewed |
@@ -13,6 +14,7 @@
 mod admin;
 mod backends;
 mod client;
+pub(crate) mod fetching;
 pub(crate) mod fleet;
 mod leases;
 mod metrics;
@@ -23,7 +25,7 @@ mod service;
 pub(crate) use admin::{agree, chain};
 pub(crate) use backends::{Backends, backend};
 pub(crate) use client::Client;
-pub(crate) use service::{Roles, Service};
+pub(crate) use service::{Idle, Roles, Service};
 
 use foreshow_contract::Timestamp;
 use foreshow_engine::Clock;

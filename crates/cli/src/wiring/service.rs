@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use foreshow_contract::ProviderName;
-use foreshow_engine::{BundleVault, Clock, Drained, Engine, EngineParts, Worker};
+use foreshow_contract::{InstallationKey, ProviderName};
+use foreshow_engine::{BundleVault, Clock, Drained, Engine, EngineParts, Store, Tasks, Worker};
 use foreshow_gateway::{
     AdminServer, BoundAdmin, BoundGateway, Gateway, GatewayBundleService, GatewayError,
     GatewayServices,
@@ -26,7 +26,7 @@ use tracing::{debug, info, warn};
 use super::backends::outcomes_kept;
 use super::client::origin;
 use super::leases::Leases;
-use super::{Backends, admin, fleet, metrics, naming, providers};
+use super::{Backends, admin, fetching, fleet, metrics, naming, providers};
 use crate::config::Loaded;
 use crate::data_dir::{Announcement, DataDir, gateway_addr};
 use crate::failure::{Exit, Failure, OrFail as _};
@@ -131,34 +131,15 @@ impl Service {
         let mut leases = None;
         let worker = if roles.works() {
             let leases = leases.insert(Leases::start(config)?);
-            let name = naming::name(config.worker.name.as_ref(), random()?);
-            info!("this worker is {name}");
-            let provider = LocalProvider::try_new(
-                previews.clone(),
-                public_origin(loaded, gateway.as_ref()),
-                &gateway_url(loaded, gateway.as_ref()),
-                Arc::clone(&clock),
-                config.local.clone(),
-            );
-            let remote = providers::remote(config, &installation, &clock)?;
-            let mut options = config.engine();
-            let provider = provider.or_fail(Exit::Environment)?;
-            let providers = providers::all(provider, remote, &mut options.routing)?;
-            let bundles = backends.bundles.clone();
-            let engine = Engine::new(EngineParts {
-                broker: Arc::clone(&backends.broker),
-                store: Arc::clone(&backends.store),
-                lease_store: leases.store(),
-                providers,
-                bundles: bundles.expect("whoever has a data folder has bundles"),
-                clock: Arc::clone(&clock),
-                installation: installation.clone(),
-                options,
-                seed: random()?,
-                worker: name,
-                tasks: leases.tasks(),
-            });
-            Some(engine.or_fail(Exit::Usage)?)
+            let made_of = MadeOf {
+                loaded,
+                dir: &dir,
+                gateway: gateway.as_ref(),
+                previews: &previews,
+                backends: &backends,
+                installation: &installation,
+            };
+            Some(made_of.engine(leases.store(), leases.tasks()).await?)
         } else {
             None
         };
@@ -295,6 +276,102 @@ impl Service {
         } else {
             Ok(())
         }
+    }
+}
+
+/// An engine that nobody works with: for what an operator asks of it once.
+pub(crate) struct Idle {
+    pub(crate) engine: Engine,
+    backends: Backends,
+    previews: PreviewHost,
+}
+
+impl Idle {
+    /// Opens what a worker would, with a worker's settings.
+    pub(crate) async fn open(loaded: &Loaded) -> Result<Self, Failure> {
+        let config = &loaded.config;
+        fleet::check_pair(loaded)?;
+        let dir = DataDir::prepare(loaded.data_dir())?;
+        let installation = installation_key::load(config, &dir)?;
+        let backends = Backends::open(config, Some(&dir)).await?;
+        if let Some(redis) = &backends.servers.redis {
+            fleet::ensure_installation(redis, &installation).await?;
+        }
+        let previews = PreviewHost::open(&dir.previews(), backends.clock.now())
+            .await
+            .or_fail(Exit::Environment)?;
+        let made_of = MadeOf {
+            loaded,
+            dir: &dir,
+            gateway: None,
+            previews: &previews,
+            backends: &backends,
+            installation: &installation,
+        };
+        let engine = made_of.engine(None, Tasks::default()).await?;
+        Ok(Self {
+            engine,
+            backends,
+            previews,
+        })
+    }
+
+    /// Closes the files.
+    pub(crate) async fn close(self) {
+        drop(self.engine);
+        self.previews.close().await;
+        self.backends.close().await;
+    }
+}
+
+/// What an engine is made of, in this process.
+struct MadeOf<'a> {
+    loaded: &'a Loaded,
+    dir: &'a DataDir,
+    gateway: Option<&'a BoundGateway>,
+    previews: &'a PreviewHost,
+    backends: &'a Backends,
+    installation: &'a InstallationKey,
+}
+
+impl MadeOf<'_> {
+    async fn engine(
+        &self,
+        lease_store: Option<Arc<dyn Store>>,
+        tasks: Tasks,
+    ) -> Result<Engine, Failure> {
+        let (config, backends) = (&self.loaded.config, self.backends);
+        let clock = &backends.clock;
+        let name = naming::name(config.worker.name.as_ref(), random()?);
+        info!("this process is called {name}");
+        let provider = LocalProvider::try_new(
+            self.previews.clone(),
+            public_origin(self.loaded, self.gateway),
+            &gateway_url(self.loaded, self.gateway),
+            Arc::clone(clock),
+            config.local.clone(),
+        );
+        let remote = providers::remote(config, self.installation, clock)?;
+        let mut options = config.engine();
+        let provider = provider.or_fail(Exit::Environment)?;
+        let providers = providers::all(provider, remote, &mut options.routing)?;
+        let own = backends.bundles.clone();
+        let own = own.expect("whoever has a data folder has bundles");
+        let bundles = fetching::every_bundle(config, self.dir, own).await?;
+        let engine = Engine::new(EngineParts {
+            broker: Arc::clone(&backends.broker),
+            store: Arc::clone(&backends.store),
+            lease_store,
+            providers,
+            bundles,
+            clock: Arc::clone(clock),
+            installation: self.installation.clone(),
+            options,
+            seed: random()?,
+            worker: name,
+            tasks,
+        });
+        engine.or_fail(Exit::Usage)
     }
 }
 

@@ -112,7 +112,7 @@ pub async fn an_end_takes_the_preview_away(adapter: &dyn Adapter) {
     let (lease, record) = grant(&*store, &key("a"), end(2)).await;
     assert!(record.live.is_some());
     store
-        .settle(lease.id(), &settlement(Outcome::Removed))
+        .settle(lease.id(), &settlement(Outcome::removed()))
         .await
         .unwrap();
     let record = store.context(&key("a")).await.unwrap().unwrap();
@@ -164,7 +164,7 @@ pub async fn what_an_end_took_away_is_not_told_as_replaced(adapter: &dyn Adapter
     // Its own revision too.
     let (lease, _) = grant(&*store, &key("a"), end(2)).await;
     store
-        .settle(lease.id(), &settlement(Outcome::Removed))
+        .settle(lease.id(), &settlement(Outcome::removed()))
         .await
         .unwrap();
     let (lease, _) = grant(&*store, &key("a"), up(3)).await;

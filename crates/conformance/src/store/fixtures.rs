@@ -8,13 +8,13 @@ use std::{
 };
 
 use foreshow_contract::{
-    ContextKey, FailureCode, FailureReport, HostLabel, InstallationKey, Ordinal, Revision,
+    ContextKey, FailureCode, FailureReport, HostLabel, InstallationKey, Ordinal, ResetId, Revision,
     Timestamp, Timings,
 };
 use foreshow_engine::{
     Address, AdmitRequest, BuildState, Claim, Claimed, ContextRecord, Deployment, GiveBack, Lease,
-    LeaseId, Live, Outcome, Owner, ReadyOutcome, RecordedDeployment, Seed, Settlement, Store,
-    Suspect, Watch,
+    LeaseId, Live, Outcome, Owner, Purpose, ReadyOutcome, RecordedDeployment, Seed, Settlement,
+    Store, Suspect, Watch,
 };
 
 /// How long the leases of the claims live.
@@ -55,6 +55,23 @@ pub fn claim(key: &ContextKey, ordinal: Ordinal, digest: &str) -> Claim {
         alias: alias(key),
         owner: Owner::new(format!("owner-{}", OWNERS.fetch_add(1, Ordering::Relaxed))),
         ttl: TTL,
+        purpose: Purpose::Event,
+    }
+}
+
+/// A claim that the retention of what is live is over, where `number` is the newest revision.
+pub fn expiry(key: &ContextKey, number: u64) -> Claim {
+    Claim {
+        purpose: Purpose::Expiry,
+        ..claim(key, end(number), "end")
+    }
+}
+
+/// A claim that the context is to be forgotten.
+pub fn reset(key: &ContextKey, id: &str) -> Claim {
+    Claim {
+        purpose: Purpose::Reset(ResetId::try_new(id).unwrap()),
+        ..claim(key, Ordinal::end(Revision::MAX), "end")
     }
 }
 
@@ -181,13 +198,26 @@ pub fn far() -> Timestamp {
 pub fn settlement(outcome: Outcome) -> Settlement {
     let expires_at = match &outcome {
         Outcome::Ready(ready) => Some(ready.expires_at),
-        Outcome::Failed { .. } | Outcome::Removed | Outcome::Superseded { .. } => None,
+        Outcome::Failed { .. }
+        | Outcome::Removed { .. }
+        | Outcome::Reset { .. }
+        | Outcome::Superseded { .. } => None,
     };
     Settlement {
         expires_at,
         kept: (1..=9).map(|n| format!("dep-{n}").into()).collect(),
         ..Settlement::of(outcome)
     }
+}
+
+/// The previews whose retention is over by then, and their revisions.
+pub async fn expired(store: &dyn Store, now: Timestamp, limit: u32) -> Vec<(ContextKey, Revision)> {
+    let expired = store.expired(Timestamp::MIN, now, limit).await.unwrap();
+    let live = |record: ContextRecord| record.live.unwrap().revision;
+    expired
+        .into_iter()
+        .map(|(key, record)| (key, live(record)))
+        .collect()
 }
 
 /// Brings a revision live and settles it.

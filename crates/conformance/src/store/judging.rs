@@ -6,8 +6,8 @@ use foreshow_contract::Timestamp;
 use foreshow_engine::{Outcome, Recording, Settlement, Store, Suspect, Verdict};
 
 use super::{
-    Adapter, TTL, ask, deployment, end, failed, far, grant, hand_over, key, live, make_live, ready,
-    record, revision, seed, settlement, suspect, up,
+    Adapter, TTL, ask, deployment, end, expired, failed, far, grant, hand_over, key, live,
+    make_live, ready, record, revision, seed, settlement, suspect, up,
 };
 
 async fn judge(store: &dyn Store, suspect: &Suspect) -> Verdict {
@@ -174,7 +174,7 @@ pub async fn an_end_forgets_what_was_condemned_and_adopted(adapter: &dyn Adapter
     assert_eq!(judge(&*store, &of_a(1, "older")).await, Verdict::Condemned);
     assert_eq!(judge(&*store, &of_a(3, "newer")).await, Verdict::Adopted);
     let (lease, _) = grant(&*store, &key("a"), end(3)).await;
-    let removed = settlement(Outcome::Removed);
+    let removed = settlement(Outcome::removed());
     store.settle(lease.id(), &removed).await.unwrap();
     let after = record(&*store, &key("a")).await;
     assert!(after.condemned.is_empty() && after.adopted.is_empty());
@@ -198,7 +198,7 @@ pub async fn what_is_gone_at_its_provider_is_no_longer_live(adapter: &dyn Adapte
     let after = record(&*store, &key("a")).await;
     assert_eq!((after.live, after.expires_at), (None, None));
     assert_eq!(store.touch(&key("a"), Some(TTL)).await.unwrap(), None);
-    assert_eq!(store.expired(far(), 9).await.unwrap(), []);
+    assert_eq!(expired(&*store, far(), 9).await, []);
     // What serves still may be found by a look.
     let told = seed(&key("a"), &[(1, "spare")], far());
     store.seed(&key("a"), &told).await.unwrap();

@@ -9,8 +9,8 @@ use foreshow_engine::{
 };
 
 use super::{
-    Adapter, TTL, admission, alias, claim, deployment, far, grant, key, live, make_live, ready,
-    revision, settlement, suspect, up,
+    Adapter, TTL, admission, alias, claim, deployment, expired, far, grant, key, live, make_live,
+    ready, revision, settlement, suspect, up,
 };
 
 pub async fn going_live_is_recorded_and_prolongs_the_lease(adapter: &dyn Adapter) {
@@ -24,7 +24,7 @@ pub async fn going_live_is_recorded_and_prolongs_the_lease(adapter: &dyn Adapter
     assert_eq!(building, Some(deployment("dep-1")));
     adapter.advance(TTL / 2);
     let went = store
-        .go_live(lease.id(), &live(1, "dep-1"), far(), TTL)
+        .go_live(lease.id(), &live(1, "dep-1"), adapter.now(), TTL)
         .await
         .unwrap();
     assert_eq!(went, Recording::Recorded);
@@ -46,6 +46,21 @@ pub async fn going_live_is_recorded_and_prolongs_the_lease(adapter: &dyn Adapter
         (record.lease, record.expires_at, record.ttl_seconds),
         (None, Some(expires_at), Some(60))
     );
+}
+
+/// It comes after the revision has gone live, and before its end is settled.
+pub async fn a_touch_meanwhile_is_not_taken_back(adapter: &dyn Adapter) {
+    let store = adapter.store();
+    let (lease, _) = grant(&*store, &key("a"), up(1)).await;
+    let expires_at = adapter.now().saturating_add(TTL);
+    let live = live(1, "dep-1");
+    store.go_live(lease.id(), &live, expires_at, TTL).await.unwrap();
+    let touched = store.touch(&key("a"), Some(TTL * 2)).await.unwrap();
+    assert!(touched > Some(expires_at));
+    let ready = settlement(ready("dep-1", expires_at));
+    store.settle(lease.id(), &ready).await.unwrap();
+    let record = store.context(&key("a")).await.unwrap().unwrap();
+    assert_eq!(record.expires_at, touched);
 }
 
 pub async fn a_touch_prolongs_and_never_shortens(adapter: &dyn Adapter) {
@@ -90,7 +105,7 @@ pub async fn a_touch_prolongs_and_never_shortens(adapter: &dyn Adapter) {
             .unwrap(),
         1
     );
-    assert!(store.expired(adapter.now(), 10).await.unwrap().is_empty());
+    assert!(expired(&*store, adapter.now(), 10).await.is_empty());
     adapter.advance(Duration::from_mins(1));
     assert_eq!(
         store
@@ -100,7 +115,7 @@ pub async fn a_touch_prolongs_and_never_shortens(adapter: &dyn Adapter) {
         0
     );
     assert_eq!(
-        store.expired(adapter.now(), 10).await.unwrap(),
+        expired(&*store, adapter.now(), 10).await,
         [(key("a"), revision(1))]
     );
 }

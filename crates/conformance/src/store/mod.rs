@@ -32,6 +32,7 @@ mod pacing;
 mod quotas;
 mod rebuilding;
 mod repeats;
+mod retention;
 mod seeding;
 mod waiting;
 
@@ -55,6 +56,7 @@ pub use pacing::*;
 pub use quotas::*;
 pub use rebuilding::*;
 pub use repeats::*;
+pub use retention::*;
 pub use seeding::*;
 pub use waiting::*;
 
@@ -117,6 +119,7 @@ macro_rules! store_contract {
             what_an_end_took_away_is_not_told_as_replaced
             an_end_takes_the_preview_away
             a_touch_prolongs_and_never_shortens
+            a_touch_meanwhile_is_not_taken_back
             a_touch_never_lowers_the_deadline_of_a_live_place
             the_largest_numbers_survive
             long_and_strange_words_survive
@@ -169,6 +172,19 @@ macro_rules! store_contract {
             of_many_entries_at_once_no_more_than_the_limit_are_let_in
             gates_of_other_accounts_and_lanes_stay_open
             a_nudge_wakes_who_watches_through_another_handle
+            previews_that_expired_since_are_listed
+            an_expiry_is_accepted_only_while_it_is_due
+            an_update_on_its_way_keeps_what_is_live
+            an_accepted_expiry_is_gone_through_with
+            every_announced_revision_that_expires_is_told
+            an_end_and_an_expiry_of_one_revision_are_settled_once
+            an_expiry_passed_by_an_update_is_moot
+            a_reset_opens_a_context_for_any_revision
+            a_reset_waits_for_the_holder_who_steps_down
+            a_reset_is_done_once
+            a_reset_goes_over_an_end_of_the_greatest_revision
+            resets_are_of_contexts_that_nobody_knows_too
+            only_a_reset_can_be_settled_as_one
         }
     };
     (@each $name:ident: [$adapter:expr]; $($claim:ident)*) => {

@@ -10,7 +10,7 @@ mod view;
 use std::{sync::Arc, time::Duration};
 
 use foreshow_contract::{ContextKey, Ordinal};
-use foreshow_engine::{GateId, Lane, testing::MemoryStore};
+use foreshow_engine::{GateId, Lane, Store as _, testing::MemoryStore};
 use proptest::test_runner::{Config, TestRunner};
 
 use self::{
@@ -18,7 +18,7 @@ use self::{
     steps::step,
     view::view,
 };
-use super::{Adapter, claim, revision};
+use super::{Adapter, claim, expiry, reset, revision};
 
 fn context(number: usize) -> ContextKey {
     let [tenant, context] = [["acme", "a"], ["acme", "b"], ["other", "a"], ["other", "c"]][number];
@@ -50,6 +50,19 @@ async fn compare(adapter: &dyn Adapter, ops: &[Op]) {
                 ordinal,
                 digest,
             } => claim(&context(*number), *ordinal, &format!("{ordinal} {digest}")),
+            Op::Expire {
+                context: number,
+                other,
+            } => {
+                let key = context(*number);
+                let record = memory.context(&key).await.unwrap();
+                let newest = record.map_or(0, |record| record.desired.revision.get());
+                expiry(&key, other.unwrap_or(newest))
+            }
+            Op::Reset {
+                context: number,
+                id,
+            } => reset(&context(*number), &format!("reset-{id}")),
             _ => claim(&context(0), Ordinal::update(revision(0)), ""),
         };
         let expected = step(&memory, op, &asked, &mut of_memory, clock).await;

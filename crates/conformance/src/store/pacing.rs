@@ -113,7 +113,7 @@ pub async fn cancelled_builds_are_counted_until_one_comes_to_its_end(adapter: &d
     for (outcome, ordinal, next) in [
         (failed(), up(4), Some(5)),
         (ready("dep-6", far()), up(6), Some(7)),
-        (Outcome::Removed, end(8), None),
+        (Outcome::removed(), end(8), None),
     ] {
         let (lease, _) = grant(&*store, &key("a"), ordinal).await;
         let settlement = settlement(outcome);

@@ -105,7 +105,7 @@ pub async fn a_record_is_proven_by_what_its_holder_writes(adapter: &dyn Adapter)
 
     for (context, outcome) in [
         ("failed", failed()),
-        ("removed", Outcome::Removed),
+        ("removed", Outcome::removed()),
         ("superseded", Outcome::Superseded { by: up(2) }),
     ] {
         let (lease, _) = grant(&*store, &key(context), up(1)).await;

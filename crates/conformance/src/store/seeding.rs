@@ -5,8 +5,8 @@ use std::time::Duration;
 use foreshow_engine::{Claimed, ContextStatus, Outcome, Recording, Seed};
 
 use super::{
-    Adapter, TTL, alias, ask, claim, deployment, end, failed, far, grant, hand_over, key, live,
-    make_live, record, revision, seed, settlement, soon, suspect, up,
+    Adapter, TTL, alias, ask, claim, deployment, end, expired, failed, far, grant, hand_over, key,
+    live, make_live, record, revision, seed, settlement, soon, suspect, up,
 };
 
 pub async fn a_late_old_revision_is_stale_once_its_context_is_seeded(adapter: &dyn Adapter) {
@@ -95,7 +95,7 @@ pub async fn a_seed_only_raises(adapter: &dyn Adapter) {
 pub async fn a_seed_brings_nothing_back_that_was_ended_or_condemned(adapter: &dyn Adapter) {
     let store = adapter.store();
     let (lease, _) = grant(&*store, &key("a"), end(4)).await;
-    let removed = settlement(Outcome::Removed);
+    let removed = settlement(Outcome::removed());
     store.settle(lease.id(), &removed).await.unwrap();
     for number in [3, 4] {
         let told = seed(&key("a"), &[(number, "dep")], far());
@@ -163,8 +163,8 @@ pub async fn a_seeded_context_is_listed_and_expires(adapter: &dyn Adapter) {
     assert_eq!((listed.len(), &listed[0].key), (1, &key("a")));
     assert_eq!(listed[0].record.desired_at, adapter.now());
     let before = expires_at.saturating_sub(TTL);
-    assert_eq!(store.expired(before, 9).await.unwrap(), []);
-    let expired = store.expired(expires_at, 9).await.unwrap();
+    assert_eq!(expired(&*store, before, 9).await, []);
+    let expired = expired(&*store, expires_at, 9).await;
     assert_eq!(expired, [(key("a"), revision(2))]);
     // It lives on like any other.
     adapter.advance(Duration::from_hours(4));

@@ -44,8 +44,8 @@ impl<'a> Carrier<'a> {
         );
         Ok(Attributes {
             kind: self.kind()?,
-            id: self.required("id")?.into_owned(),
-            source: self.required("source")?.into_owned(),
+            id: self.name("id")?.into_owned(),
+            source: self.name("source")?.into_owned(),
             subject: self
                 .text("subject")?
                 .filter(|text| !text.is_empty())
@@ -70,7 +70,7 @@ impl<'a> Carrier<'a> {
             Self::Document(Document(root)) => root.get(name)?.as_str().map(Cow::Borrowed),
             Self::Headers(headers) => headers.text(name).ok().flatten(),
         }
-        .filter(|text| !text.is_empty())
+        .filter(|text| !text.is_empty() && !text.contains(char::is_control))
     }
 
     /// The event's time, if it has one.
@@ -114,7 +114,7 @@ impl<'a> Carrier<'a> {
     fn kind(self) -> Result<EventKind, Refusal> {
         let event_type = self.required("type")?;
         EventKind::from_event_type(&event_type).ok_or_else(|| {
-            let known = EventKind::ALL.map(EventKind::event_type).join(", ");
+            let known = EventKind::UPSTREAM.map(EventKind::event_type).join(", ");
             let message = format!(
                 "type `{}` is not known: use one of {known}",
                 clip(&event_type, 100)
@@ -128,6 +128,17 @@ impl<'a> Carrier<'a> {
         self.text(name)?
             .filter(|text| !text.is_empty())
             .ok_or_else(|| self.missing(name))
+    }
+
+    /// An attribute that names the event. CloudEvents' strings have no control characters (section 3.1): with one in it, two
+    /// attributes put side by side could be read as two others.
+    fn name(self, name: &str) -> Result<Cow<'a, str>, Refusal> {
+        let text = self.required(name)?;
+        if !text.contains(char::is_control) {
+            return Ok(text);
+        }
+        let message = format!("attribute {name} must not have control characters in it");
+        Err(Refusal::new(RejectionCode::InvalidAttribute, message).at(self.place(name)))
     }
 
     fn missing(self, name: &str) -> Refusal {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::fields::kind_of;
+use super::fields::{json, kind_of};
 use crate::RejectionCode;
 use crate::content::decode_base64;
 use crate::event_time::EventTime;
@@ -62,10 +62,7 @@ impl<'a> Document<'a> {
                 let bytes = decode_base64(encoded).map_err(|error| {
                     Refusal::new(RejectionCode::InvalidBase64, error.to_string()).at(path)
                 })?;
-                let data = serde_json::from_slice(&bytes).map_err(|error| {
-                    let message = format!("the decoded data is not JSON: {error}");
-                    Refusal::new(RejectionCode::MalformedJson, message).at(path)
-                })?;
+                let data = json(&bytes, "the decoded data").map_err(|refusal| refusal.at(path))?;
                 Ok(Cow::Owned(data))
             }
             (None, None) => Err(no_data().at("$")),

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::BinaryMessage;
 use crate::wire::{
-    AppData, BundleData, EndedData, FileData, RetentionData, RoutingData, TouchedData, UpdatedData,
+    AppData, BundleData, EndedData, ExpiredData, FileData, ResetData, RetentionData, RoutingData,
+    TouchedData, UpdatedData,
 };
 use crate::{Content, ContextEvent, ContextUpdated, Envelope, IncomingEvent, Timestamp};
 
@@ -35,6 +36,8 @@ enum Data {
     Updated(Box<UpdatedData>),
     Ended(EndedData),
     Touched(TouchedData),
+    Expired(ExpiredData),
+    Reset(ResetData),
 }
 
 /// Writes an event in structured mode, as [`STRUCTURED_JSON`](crate::STRUCTURED_JSON).
@@ -105,6 +108,16 @@ fn data(event: &ContextEvent) -> Data {
         ContextEvent::Touched(_) => Data::Touched(TouchedData {
             context_id,
             tenant_id,
+        }),
+        ContextEvent::Expired(_) => Data::Expired(ExpiredData {
+            context_id,
+            tenant_id,
+            revision,
+        }),
+        ContextEvent::Reset(reset) => Data::Reset(ResetData {
+            context_id,
+            tenant_id,
+            reset_id: reset.reset.to_string(),
         }),
     }
 }

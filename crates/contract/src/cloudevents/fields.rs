@@ -44,6 +44,22 @@ fn describe(serde: &str, found: Option<&Value>) -> String {
     }
 }
 
+/// Reads JSON. Where that fails the most common reasons are told: encodings that only look like it.
+pub(super) fn json(bytes: &[u8], what: &str) -> Result<Value, Refusal> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let hint = match bytes {
+            [0xEF, 0xBB, 0xBF, ..] => ": it begins with a byte order mark; leave that out",
+            [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] | [0, b'{', ..] | [b'{', 0, ..] => {
+                ": it looks like UTF-16; send it as UTF-8"
+            }
+            _ if std::str::from_utf8(bytes).is_err() => ": it is not UTF-8",
+            _ => "",
+        };
+        let message = format!("{what} is not JSON: {error}{hint}");
+        Refusal::new(RejectionCode::MalformedJson, message)
+    })
+}
+
 /// What a value is, in words.
 pub(super) fn kind_of(value: &Value) -> &'static str {
     match value {

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::document::{is_json, no_data, not_json_data};
+use super::fields::json;
 use crate::event_time::EventTime;
 use crate::rejection::{Refusal, clip};
 use crate::{HeaderValue, Headers, RejectionCode};
@@ -153,10 +154,7 @@ impl<'a> AttributeHeaders<'a> {
         if body.is_empty() {
             return Err(no_data().at("$.data"));
         }
-        serde_json::from_slice(body).map_err(|error| {
-            let message = format!("the body is not JSON: {error}");
-            Refusal::new(RejectionCode::MalformedJson, message).at("$.data")
-        })
+        json(body, "the body").map_err(|refusal| refusal.at("$.data"))
     }
 
     fn wrong_type(&self, name: &str, found: &str) -> Refusal {

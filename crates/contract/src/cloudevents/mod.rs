@@ -17,6 +17,7 @@ mod headers;
 mod mode;
 mod open;
 mod resolve;
+mod routed;
 mod trace;
 
 use std::borrow::Cow;
@@ -26,6 +27,7 @@ use serde_json::Value;
 pub use binary::BinaryMessage;
 pub use encode::{encode, encode_binary};
 pub(crate) use open::{Opened, open};
+pub use routed::decode_routed;
 
 use attributes::Carrier;
 use document::Document;
@@ -87,10 +89,7 @@ pub fn decode(message: RawMessage<'_>) -> Result<IncomingEvent, Box<Rejection>> 
 
 fn structured(message: &RawMessage<'_>) -> Result<IncomingEvent, Box<Rejection>> {
     let body = event_body(message).map_err(|refusal| unread(refusal, message))?;
-    let root: Value = serde_json::from_slice(&body).map_err(|error| {
-        let refusal = format!("the body is not JSON: {error}");
-        unread(Refusal::new(RejectionCode::MalformedJson, refusal), message)
-    })?;
+    let root = fields::json(&body, "the body").map_err(|refusal| unread(refusal, message))?;
     let document = Document(&root);
     conclude(Carrier::Document(document), document.data(), message)
 }
@@ -153,8 +152,9 @@ fn glimpse(carrier: Carrier<'_>, data: Option<&Value>, body: &[u8]) -> RejectedE
         tenant: field("tenantId").and_then(|raw| raw.parse().ok()),
         context: field("contextId").and_then(|raw| raw.parse().ok()),
         revision: match (kind, revision) {
-            (Some(EventKind::Touch), _) => None,
+            (Some(EventKind::Touch | EventKind::Reset), _) => None,
             (_, Some(revision)) => serde_json::from_value::<Revision>(revision.clone()).ok(),
+            (Some(EventKind::Expire), None) => None,
             (_, None) => carrier
                 .time()
                 .ok()

@@ -8,14 +8,16 @@ use serde_json::Value;
 use super::attributes::{Attributes, SentAt};
 use super::fields;
 use crate::content::LOCAL_PREFIX;
-use crate::rejection::{Refusal, clip};
+use crate::rejection::Refusal;
 use crate::wire::{
-    AppData, BundleData, EndedData, FileData, RoutingData, TouchedData, UpdatedData,
+    AppData, BundleData, EndedData, ExpiredData, FileData, ResetData, RoutingData, TouchedData,
+    UpdatedData,
 };
 use crate::{
-    App, BundleRef, Content, ContextEnded, ContextEvent, ContextId, ContextKey, ContextTouched,
-    ContextUpdated, Envelope, EventKind, Framework, IncomingEvent, InlineFile, NameError,
-    RejectionCode, Retention, Revision, RevisionError, Routing, TenantId,
+    App, BundleRef, Content, ContextEnded, ContextEvent, ContextExpired, ContextId, ContextKey,
+    ContextReset, ContextTouched, ContextUpdated, Envelope, EventKind, Framework, IncomingEvent,
+    InlineFile, NameError, RejectionCode, ResetId, ResetIdError, Retention, Revision,
+    RevisionError, Routing, TenantId,
 };
 
 /// Puts an event together from its attributes and its data.
@@ -28,6 +30,8 @@ pub(super) fn event(attributes: Attributes, data: &Value) -> Result<IncomingEven
             ContextEvent::Ended(ended(fields::read(data)?, attributes.time.as_ref())?)
         }
         EventKind::Touch => ContextEvent::Touched(touched(fields::read(data)?)?),
+        EventKind::Expire => ContextEvent::Expired(expired(fields::read(data)?)?),
+        EventKind::Reset => ContextEvent::Reset(reset(fields::read(data)?)?),
     };
     let Attributes {
         id,
@@ -119,6 +123,24 @@ fn touched(data: TouchedData) -> Result<ContextTouched, Refusal> {
     })
 }
 
+/// Foreshow writes these itself, so nothing stands in for the revision.
+fn expired(data: ExpiredData) -> Result<ContextExpired, Refusal> {
+    Ok(ContextExpired {
+        key: key(&data.tenant_id, &data.context_id)?,
+        revision: revision(data.revision.as_ref(), None)?,
+    })
+}
+
+fn reset(data: ResetData) -> Result<ContextReset, Refusal> {
+    let refuse = |error: ResetIdError| {
+        Refusal::new(RejectionCode::InvalidField, error.to_string()).at("$.data.resetId")
+    };
+    Ok(ContextReset {
+        key: key(&data.tenant_id, &data.context_id)?,
+        reset: ResetId::try_new(data.reset_id).map_err(refuse)?,
+    })
+}
+
 fn key(tenant: &str, context: &str) -> Result<ContextKey, Refusal> {
     let refuse =
         |path| move |error: NameError| Refusal::new(error.code(), error.to_string()).at(path);
@@ -154,9 +176,8 @@ fn inline_files(files: Vec<FileData>) -> Result<Vec<InlineFile>, Refusal> {
         match file.decoded() {
             Ok(_) => Ok(file),
             Err(error) => {
-                let message = format!("file `{}`: {error}", clip(&file.path, 100));
                 let path = format!("$.data.files[{index}].content");
-                Err(Refusal::new(RejectionCode::InvalidBase64, message).at(path))
+                Err(Refusal::new(RejectionCode::InvalidBase64, error.to_string()).at(path))
             }
         }
     };
@@ -178,6 +199,10 @@ fn bundle_ref(bundle: BundleData) -> Result<BundleRef, Refusal> {
     if bundle.url.is_empty() {
         return Err(refuse("url", "the bundle's url is empty".to_owned()));
     }
+    if !has_scheme(&bundle.url) {
+        let message = "the bundle's url is none: it must begin with a scheme, as https://HOST/site.tar.gz";
+        return Err(refuse("url", message.to_owned()));
+    }
     if bundle.url.starts_with(LOCAL_PREFIX) && bundle.as_local().is_none() {
         let message =
             format!("the url must be {LOCAL_PREFIX}sha256- and the same digest as in sha256");
@@ -186,15 +211,24 @@ fn bundle_ref(bundle: BundleData) -> Result<BundleRef, Refusal> {
     Ok(bundle)
 }
 
+/// Whether it can be a URL: a scheme (RFC 3986, section 3.1), a colon, and something after it. Whether it is fetched is for
+/// whoever fetches it to say.
+fn has_scheme(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return false;
+    };
+    let is_of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.bytes().all(is_of_scheme)
+        && !rest.is_empty()
+}
+
 fn app(app: AppData) -> Result<App, Refusal> {
     let framework = match app.framework {
         None => Framework::default(),
         Some(word) => Framework::from_word(&word).ok_or_else(|| {
             let known = Framework::ALL.map(Framework::word).join(", ");
-            let message = format!(
-                "framework `{}` is not known: use one of {known}",
-                clip(&word, 40)
-            );
+            let message = format!("the framework is not known: use one of {known}");
             Refusal::new(RejectionCode::UnknownFramework, message).at("$.data.app.framework")
         })?,
     };

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use foreshow_contract::{
     Amount, App, AttemptReport, Building, BuildingState, BundleRef, Content, ContextEnded,
-    ContextEvent, ContextKey, ContextTouched, ContextUpdated, CouldIgnore, DomainReport,
-    DomainWord, Envelope, EstimatedCost, Failed, FailureCode, FailureReport, Framework,
-    IgnoredFile, InlineFile, OrdinalKind, ProviderName, Ready, Rejected, RejectionCode,
-    RemovalReason, Removed, ResultBody, Retention, Revision, Routing, Secret, Sha256, SizeReport,
-    SizedFile, Superseded, Timestamp, Timings, Winner,
+    ContextEvent, ContextExpired, ContextKey, ContextReset, ContextTouched, ContextUpdated,
+    CouldIgnore, DomainReport, DomainWord, Envelope, EstimatedCost, Failed, FailureCode,
+    FailureReport, Framework, IgnoredFile, InlineFile, OrdinalKind, ProviderName, Ready, Rejected,
+    RejectionCode, RemovalReason, Removed, ResetId, ResultBody, Retention, Revision, Routing,
+    Secret, Sha256, SizeReport, SizedFile, Superseded, Timestamp, Timings, Winner,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -41,9 +41,10 @@ pub(crate) fn trace() -> impl Strategy<Value = (Option<String>, Option<String>)>
 
 pub(crate) fn envelope() -> impl Strategy<Value = Envelope> {
     let subject = option::of(".{1,8}");
+    // What names an event has no control characters.
     (
-        ".{1,20}",
-        ".{1,20}",
+        "\\PC{1,20}",
+        "\\PC{1,20}",
         subject,
         option::of(timestamp()),
         trace(),
@@ -144,6 +145,11 @@ pub(crate) fn event() -> impl Strategy<Value = ContextEvent> {
         1 => (key(), revision(), option::of(".{0,12}"))
             .prop_map(|(key, revision, reason)| ContextEvent::Ended(ContextEnded { key, revision, reason })),
         1 => key().prop_map(|key| ContextEvent::Touched(ContextTouched { key })),
+        1 => (key(), revision()).prop_map(|(key, revision)| ContextEvent::Expired(ContextExpired { key, revision })),
+        1 => (key(), any::<u128>()).prop_map(|(key, id)| {
+            let reset = ResetId::random(id);
+            ContextEvent::Reset(ContextReset { key, reset })
+        }),
     ]
 }
 

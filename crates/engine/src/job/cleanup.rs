@@ -1,12 +1,12 @@
-//! The end of a context: the same loop as a deployment, with the desired state `absent`.
+//! The end of a context, its expiry and its reset: the same loop as a deployment, with the desired state `absent`.
 
-use foreshow_contract::{DeploymentId, ProviderName, Revision};
+use foreshow_contract::{DeploymentId, EventKind, ProviderName, Revision};
 use tracing::warn;
 
 use super::{Job, stop::Stop};
 use crate::{
-    BuildState, ContextRecord, Failure, Outcome, Provider, ProviderError, Settlement,
-    mutants::mutant, outcome::Subject, ports::QuotaMember,
+    BuildState, ContextRecord, Failure, Provider, ProviderError, mutants::mutant, outcome::Subject,
+    ports::QuotaMember,
 };
 
 /// How often a provider is asked what is left, within one attempt.
@@ -18,21 +18,26 @@ impl Job {
     /// Bounded by the end's revision, so that a clean-up that was frozen and wakes late cannot remove what a newer
     /// update has deployed meanwhile. The record stays, as the tombstone. A provider that fails stops nobody else's
     /// clean-up; the end is tried again until it is done everywhere. One that is away, or refuses us altogether, for its token is wrong,
-    /// say, holds up only the ends of contexts that are there: what it has of others, the sweeper finds covered by the end.
+    /// say, holds up only the ends of contexts that are there: what it has of others, the sweeper finds covered by the end. A reset, which
+    /// leaves no end behind, waits for one that is away.
     pub(super) async fn clean_up(
         &self,
         subject: &Subject,
         record: &ContextRecord,
-    ) -> Result<Settlement, Stop> {
+    ) -> Result<(), Stop> {
         let mut failed = None;
         for provider in self.engine.providers() {
             let Err(mut error) = remove_all(&**provider, subject).await else {
                 continue;
             };
-            let is_away = matches!(
-                error.failure,
-                Failure::Permanent(_) | Failure::ProviderDown | Failure::ProviderClosed { .. }
-            );
+            let is_away = match error.failure {
+                Failure::Permanent(_) => true,
+                // After a reset no floor tells the sweeper what to remove.
+                Failure::ProviderDown | Failure::ProviderClosed { .. } => {
+                    subject.kind != EventKind::Reset
+                }
+                Failure::Retryable { .. } | Failure::RateLimited { .. } => false,
+            };
             if is_away {
                 if !is_at(record, provider.name()) {
                     warn!(context.id = %subject.key, error = &error as &dyn std::error::Error,
@@ -53,7 +58,7 @@ impl Job {
         self.engine
             .insist(&self.shutdown, || self.engine.store().leave(&place))
             .await?;
-        Ok(Settlement::of(Outcome::Removed))
+        Ok(())
     }
 }
 

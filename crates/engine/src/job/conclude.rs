@@ -2,7 +2,9 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use foreshow_contract::{Content, ContextEvent, FailureCode, FailureReport, OrdinalKind};
+use foreshow_contract::{
+    Content, ContextEvent, EventKind, FailureCode, FailureReport, OrdinalKind,
+};
 use tokio::time::sleep_until;
 use tracing::{debug, info, warn};
 
@@ -30,12 +32,14 @@ impl Job {
             self.ack().await?;
         }
         let results = results::of(subject, outcome, &self.engine);
-        self.engine
-            .insist(&self.shutdown, || {
-                self.engine.broker().publish_results(&results)
-            })
-            .await?;
-        observe::ended(outcome);
+        if !results.is_empty() {
+            self.engine
+                .insist(&self.shutdown, || {
+                    self.engine.broker().publish_results(&results)
+                })
+                .await?;
+            observe::ended(outcome);
+        }
         if let ContextEvent::Updated(update) = event {
             let build = QuotaMember::Build(subject.key.clone(), subject.ordinal.revision);
             if may_be_admitted {
@@ -78,8 +82,16 @@ impl Job {
                 };
                 return self.dead_letter(&reason).await;
             }
-            Outcome::Removed => {
+            Outcome::Removed { expired } if subject.kind == EventKind::Expire => {
+                if !expired.is_empty() {
+                    info!(context.id = %subject.key, "the preview of {} has expired and was removed", subject.key);
+                }
+            }
+            Outcome::Removed { .. } => {
                 info!(context.id = %subject.key, "{} was ended and cleaned up", subject.key);
+            }
+            Outcome::Reset { .. } => {
+                warn!(context.id = %subject.key, "{} was reset: whatever comes next is its newest", subject.key);
             }
             Outcome::Superseded { .. } => {}
         }

@@ -32,7 +32,8 @@ mod watch;
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use foreshow_contract::{
-    BuildingState, ContextEvent, ContextKey, ContextUpdated, IncomingEvent, OrdinalKind,
+    BuildingState, ContextEvent, ContextKey, ContextUpdated, EventKind, IncomingEvent, OrdinalKind,
+    Rejection,
 };
 use tokio::{
     sync::Semaphore,
@@ -53,7 +54,7 @@ use crate::{
     mutants::mutant,
     observe,
     outcome::Subject,
-    ports::QuotaMember,
+    ports::{Purpose, QuotaMember},
     retry::Next,
     worker::{Engine, ShuttingDown},
 };
@@ -76,6 +77,8 @@ pub(crate) struct Job {
 enum Wish<'a> {
     Deploy(&'a ContextUpdated),
     CleanUp,
+    /// Clean up, and forget that there was anything.
+    Forget,
     /// Its code panicked too often: settle as failed, without running it again.
     GiveUp(Trouble),
 }
@@ -83,13 +86,16 @@ enum Wish<'a> {
 impl Job {
     /// Does the job. On [`ShuttingDown`] the delivery was given back, or will be once its consumer is gone.
     pub(crate) async fn run(&self) -> Result<(), ShuttingDown> {
-        let incoming = match foreshow_contract::decode(self.delivery.message.raw()) {
+        let incoming = match self.decode() {
             Ok(incoming) => incoming,
             Err(rejection) => return self.reject(&rejection).await,
         };
         match &incoming.event {
             ContextEvent::Updated(update) => self.drive(&incoming, Wish::Deploy(update)).await,
-            ContextEvent::Ended(_) => self.drive(&incoming, Wish::CleanUp).await,
+            ContextEvent::Ended(_) | ContextEvent::Expired(_) => {
+                self.drive(&incoming, Wish::CleanUp).await
+            }
+            ContextEvent::Reset(_) => self.drive(&incoming, Wish::Forget).await,
             ContextEvent::Touched(touch) => {
                 self.engine
                     .insist(&self.shutdown, || {
@@ -101,13 +107,19 @@ impl Job {
         }
     }
 
+    /// Reads the message, which must be what its routing key says.
+    fn decode(&self) -> Result<IncomingEvent, Box<Rejection>> {
+        let message = &self.delivery.message;
+        foreshow_contract::decode_routed(&message.routing_key, message.raw())
+    }
+
     /// Ends the delivery after its code panicked: another attempt, or failed.
     pub(crate) async fn run_after_panic(&self, panic: String) -> Result<(), ShuttingDown> {
         let trouble = Trouble::new(
             Failure::Retryable { after: None },
             format!("the worker's own code panicked on this event: {panic}; please report it"),
         );
-        let Ok(incoming) = foreshow_contract::decode(self.delivery.message.raw()) else {
+        let Ok(incoming) = self.decode() else {
             let reason = DeadLetterReason {
                 code: crate::code::INTERNAL.to_owned(),
                 message: trouble.message.clone(),
@@ -134,8 +146,19 @@ impl Job {
         };
         let digest = match &incoming.event {
             ContextEvent::Updated(update) => update.request_digest(self.engine.installation()),
-            // An end has nothing but its name: two of one revision are the same event.
-            ContextEvent::Ended(_) | ContextEvent::Touched(_) => "end".to_owned(),
+            // An end has nothing but its name: two of one revision are the same event. And an expiry is settled as the end of its
+            // revision, so that upstream's own finds it done.
+            ContextEvent::Ended(_)
+            | ContextEvent::Touched(_)
+            | ContextEvent::Expired(_)
+            | ContextEvent::Reset(_) => "end".to_owned(),
+        };
+        let purpose = match &incoming.event {
+            ContextEvent::Updated(_) | ContextEvent::Ended(_) | ContextEvent::Touched(_) => {
+                Purpose::Event
+            }
+            ContextEvent::Expired(_) => Purpose::Expiry,
+            ContextEvent::Reset(reset) => Purpose::Reset(reset.reset.clone()),
         };
         let event = &incoming.event;
         let options = self.engine.options();
@@ -147,6 +170,7 @@ impl Job {
             alias: self.engine.installation().alias_label(&subject.key),
             owner: self.engine.new_owner(),
             ttl: options.lease.ttl(),
+            purpose,
         };
         let mut watch = self.engine.store().watch(&subject.key);
         let locals = self.engine.locals();
@@ -194,6 +218,10 @@ impl Job {
                         .await;
                 }
                 Claimed::Conflict => return self.reject_conflict(subject).await,
+                Claimed::Moot => {
+                    debug!(context.id = %subject.key, "{} has not expired any more", subject.key);
+                    return self.ack().await;
+                }
                 Claimed::Held { until } => {
                     drop(slot);
                     #[cfg(feature = "mutants")]
@@ -313,7 +341,14 @@ impl Job {
                         .run()
                         .await
                 }
-                Wish::CleanUp => self.clean_up(subject, &record).await,
+                Wish::CleanUp => {
+                    self.clean_up(subject, &record).await?;
+                    Ok(Settlement::of(Outcome::removed()))
+                }
+                Wish::Forget => {
+                    self.clean_up(subject, &record).await?;
+                    Ok(Settlement::of(Outcome::Reset { live: None }))
+                }
                 Wish::GiveUp(trouble) => Err(Stop::failed(trouble.clone())),
             }
         };
@@ -381,6 +416,9 @@ impl Job {
                     self.delay(after, attempt, Some(&trouble), true).await?;
                     return Ok(Worked::HandedOn);
                 }
+                Next::GiveUp { .. } if is_our_own(subject.kind) => {
+                    return self.give_up_our_own(subject, keeper, &trouble).await;
+                }
                 Next::GiveUp { code } => {
                     if let Some(cause) = &trouble.cause {
                         warn!(context.id = %subject.key, cause, "given up: {}", trouble.message);
@@ -408,6 +446,35 @@ impl Job {
         }
     }
 
+    /// Gives up on what no upstream service waits for. Nothing is settled: an end of upstream's own, should it come, is still to
+    /// be carried out. The sweeper asks for an expiry again, and an operator replays a reset.
+    async fn give_up_our_own(
+        &self,
+        subject: &Subject,
+        keeper: Keeper,
+        trouble: &Trouble,
+    ) -> Result<Worked, ShuttingDown> {
+        warn!(context.id = %subject.key, cause = trouble.cause, "given up: {}", trouble.message);
+        let lease = keeper.finish();
+        let store = self.engine.store();
+        self.engine
+            .insist(&self.shutdown, || {
+                store.release(&lease, &GiveBack::HandedOver)
+            })
+            .await?;
+        if subject.kind == EventKind::Reset {
+            let reason = DeadLetterReason {
+                code: trouble.failure.code().to_owned(),
+                message: trouble.message.clone(),
+                attempts: self.delivery.history.clone(),
+            };
+            self.dead_letter(&reason).await?;
+        } else {
+            self.ack().await?;
+        }
+        Ok(Worked::HandedOn)
+    }
+
     /// Gives up the context's place among the live previews where it has none. Under the lease: nobody else is let in
     /// for this context meanwhile, and nothing goes live.
     async fn leave_if_not_live(&self, key: &ContextKey) -> Result<(), ShuttingDown> {
@@ -427,6 +494,14 @@ impl Job {
         self.engine
             .insist(&self.shutdown, || store.leave(&place))
             .await
+    }
+}
+
+/// Whether only Foreshow itself publishes these.
+fn is_our_own(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Expire | EventKind::Reset => true,
+        EventKind::Update | EventKind::End | EventKind::Touch => false,
     }
 }
 

@@ -40,7 +40,7 @@ impl Job {
                 tenant: Some(subject.key.tenant.clone()),
                 context: Some(subject.key.context.clone()),
                 revision: Some(subject.ordinal.revision),
-                kind: Some(subject.ordinal.kind.into()),
+                kind: Some(subject.kind),
                 body_digest: foreshow_contract::Sha256::of(&self.delivery.message.body).to_string(),
             },
         };

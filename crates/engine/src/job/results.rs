@@ -1,17 +1,52 @@
 //! Outcomes as results: addresses become URLs, and every repeat gets the same id.
 
 use foreshow_contract::{
-    Building, EventKind, Failed, OrdinalKind, Ready, Rejection, RemovalReason, Removed, ResultBody,
-    ResultEvent, Superseded, Timestamp,
+    Building, EventKind, Failed, Ready, Rejection, RemovalReason, Removed, ResultBody, ResultEvent,
+    Superseded, Timestamp,
 };
 
 use super::progress::Step;
 use crate::{Address, Outcome, outcome::Subject, worker::Engine};
 
-/// The results that tell of an outcome: its end first, then the notices that go with it.
+/// The results that tell of an outcome: its end first, then the notices that go with it. An expiry and a reset are no events of
+/// upstream's, so they have notices alone.
 pub(super) fn of(subject: &Subject, outcome: &Outcome, engine: &Engine) -> Vec<ResultEvent> {
+    let now = engine.now();
+    let told = match subject.kind {
+        EventKind::Update | EventKind::End | EventKind::Touch => Some(subject.kind),
+        EventKind::Expire | EventKind::Reset => None,
+    };
+    let end =
+        told.and_then(|kind| Some(result(subject, kind, end(subject, outcome, engine)?, now)));
+    let (reason, gone) = match outcome {
+        Outcome::Ready(ready) => (RemovalReason::Replaced, ready.replaced.as_slice()),
+        Outcome::Removed { expired } if subject.kind == EventKind::Expire => {
+            (RemovalReason::Expired, expired.as_slice())
+        }
+        Outcome::Reset { live } => (RemovalReason::Swept, live.as_slice()),
+        Outcome::Removed { .. } | Outcome::Failed { .. } | Outcome::Superseded { .. } => {
+            (RemovalReason::Ended, [].as_slice())
+        }
+    };
+    let notices = gone.iter().map(|&revision| {
+        let removed = Removed {
+            key: subject.key.clone(),
+            revision,
+            reason,
+        };
+        result(
+            subject,
+            EventKind::Update,
+            ResultBody::Removed(removed),
+            now,
+        )
+    });
+    end.into_iter().chain(notices).collect()
+}
+
+fn end(subject: &Subject, outcome: &Outcome, engine: &Engine) -> Option<ResultBody> {
     let (key, revision) = (subject.key.clone(), subject.ordinal.revision);
-    let end = match outcome {
+    Some(match outcome {
         Outcome::Ready(ready) => {
             let url = |address: &Address| match engine.provider(&ready.provider) {
                 Some(provider) => provider.url(address),
@@ -41,7 +76,7 @@ pub(super) fn of(subject: &Subject, outcome: &Outcome, engine: &Engine) -> Vec<R
             revision,
             error: (**report).clone(),
         }),
-        Outcome::Removed => ResultBody::Removed(Removed {
+        Outcome::Removed { .. } => ResultBody::Removed(Removed {
             key,
             revision,
             reason: RemovalReason::Ended,
@@ -51,29 +86,9 @@ pub(super) fn of(subject: &Subject, outcome: &Outcome, engine: &Engine) -> Vec<R
             revision,
             winner: *by,
         }),
-    };
-    let kind = match subject.ordinal.kind {
-        OrdinalKind::Update => EventKind::Update,
-        OrdinalKind::End => EventKind::End,
-    };
-    let now = engine.now();
-    let mut results = vec![result(subject, kind, end, now)];
-    if let Outcome::Ready(ready) = outcome {
-        results.extend(ready.replaced.iter().map(|&revision| {
-            let removed = Removed {
-                key: subject.key.clone(),
-                revision,
-                reason: RemovalReason::Replaced,
-            };
-            result(
-                subject,
-                EventKind::Update,
-                ResultBody::Removed(removed),
-                now,
-            )
-        }));
-    }
-    results
+        // A reset's outcome is no event's end.
+        Outcome::Reset { .. } => return None,
+    })
 }
 
 /// A report of progress. Its counter is the time, so that no two reports of a revision share an id.

@@ -88,7 +88,7 @@ pub trait Results: Send {
 pub enum Queue {
     /// Updates and touches.
     Deploy,
-    /// Ends, which never wait behind deploys.
+    /// Ends, expiries and resets, which never wait behind deploys.
     Cleanup,
 }
 
@@ -130,7 +130,9 @@ impl Queue {
             {
                 Some(Self::Deploy)
             }
-            (Some("context"), Some("ended"), Some(tenant)) if !tenant.contains('.') => {
+            (Some("context"), Some("ended" | "expired" | "reset"), Some(tenant))
+                if !tenant.contains('.') =>
+            {
                 Some(Self::Cleanup)
             }
             _ => None,

@@ -21,5 +21,5 @@ pub use provider::{
 };
 pub use store::{
     Admission, AdmitRequest, Claim, Claimed, ContextSummary, Happening, HistoryEntry, Place,
-    QuotaMember, QuotaSet, Renewal, Settlement, Settling, Store, StoreError, Watch,
+    Purpose, QuotaMember, QuotaSet, Renewal, Settlement, Settling, Store, StoreError, Watch,
 };

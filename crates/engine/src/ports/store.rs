@@ -2,7 +2,8 @@ use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use async_trait::async_trait;
 use foreshow_contract::{
-    ContextKey, DeploymentId, HostLabel, Ordinal, OutcomeKind, Revision, TenantId, Timestamp,
+    ContextKey, DeploymentId, HostLabel, Ordinal, OutcomeKind, ResetId, Revision, TenantId,
+    Timestamp,
 };
 
 use crate::{
@@ -46,7 +47,8 @@ pub trait Store: Send + Sync + 'static {
         ttl: Duration,
     ) -> Result<GoLive, StoreError>;
 
-    /// Records how the event ended and releases the lease, in one step under the fence.
+    /// Records how the event ended and releases the lease, in one step under the fence. A [reset](Outcome::Reset) forgets, in
+    /// the same step, how every event of the context ended and which revisions were announced.
     async fn settle(
         &self,
         lease: &LeaseId,
@@ -138,12 +140,17 @@ pub trait Store: Send + Sync + 'static {
     /// The context whose alias this label is.
     async fn resolve_alias(&self, alias: &HostLabel) -> Result<Option<ContextKey>, StoreError>;
 
-    /// Contexts whose retention has run out, oldest first, with the live revision that was seen.
+    /// Contexts with something live whose retention ran out between the two instants, both included: oldest first, as they
+    /// were then.
     async fn expired(
         &self,
+        since: Timestamp,
         now: Timestamp,
         limit: u32,
-    ) -> Result<Vec<(ContextKey, Revision)>, StoreError>;
+    ) -> Result<Vec<(ContextKey, ContextRecord)>, StoreError>;
+
+    /// For how long it is remembered how an event ended.
+    fn keeps_outcomes_for(&self) -> Duration;
 
     /// What happened last, newest first.
     async fn history(
@@ -185,6 +192,20 @@ pub struct Claim {
     pub owner: Owner,
     /// How long a granted lease lives.
     pub ttl: Duration,
+    /// On whose behalf.
+    pub purpose: Purpose,
+}
+
+/// On whose behalf a context is claimed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// Upstream's event: accepted if it is the newest.
+    #[default]
+    Event,
+    /// The live preview's retention is over: accepted, as an end of the claim's revision, only while that is so.
+    Expiry,
+    /// The context is to be forgotten: accepted, as an end of the greatest revision, once for each id.
+    Reset(ResetId),
 }
 
 /// The store's answer to a claim.
@@ -204,6 +225,8 @@ pub enum Claimed {
         /// When that lease runs out, unless it is renewed.
         until: Timestamp,
     },
+    /// What an expiry was published for is no longer so: something newer, a touch or a new preview came first.
+    Moot,
     /// The context is yours.
     Granted {
         /// The right to change it.

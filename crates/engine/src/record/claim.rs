@@ -1,20 +1,49 @@
 //! Accepting an event, and granting the lease: one step.
 
+use std::time::Duration;
+
 use foreshow_contract::{OrdinalKind, Timestamp};
 
 use super::{ClaimAnswer, ContextRecord, HeldLease, SettledOutcome};
-use crate::{Claim, mutants::mutant};
+use crate::{Claim, mutants::mutant, ports::Purpose};
+
+/// What a store remembers of events that have ended, as far as a claim asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Remembered<'a> {
+    /// How this very event (same ordinal) ended, if that is remembered.
+    pub prior: Option<&'a SettledOutcome>,
+    /// Of an expiry: whether it is remembered how the update of its revision ended.
+    pub is_update_over: bool,
+    /// How long it is remembered how an event ended.
+    pub kept: Duration,
+}
+
+impl<'a> From<Option<&'a SettledOutcome>> for Remembered<'a> {
+    fn from(prior: Option<&'a SettledOutcome>) -> Self {
+        Self {
+            prior,
+            is_update_over: false,
+            kept: Duration::MAX,
+        }
+    }
+}
 
 impl ContextRecord {
     /// Accepts an event and claims the context for it, creating the record where there is none.
-    ///
-    /// `prior` is how this very event (same ordinal) ended, if that is remembered.
-    pub fn claim(
+    pub fn claim<'a>(
         record: &mut Option<Self>,
         claim: &Claim,
-        prior: Option<&SettledOutcome>,
+        remembered: impl Into<Remembered<'a>>,
         now: Timestamp,
     ) -> ClaimAnswer {
+        let Remembered {
+            prior,
+            is_update_over,
+            kept,
+        } = remembered.into();
+        if let Purpose::Reset(id) = &claim.purpose {
+            return Self::claim_reset(record, claim, id, now);
+        }
         if let Some(settled) = prior
             && !mutant!(EndsForgotten)
         {
@@ -23,14 +52,17 @@ impl ContextRecord {
             }
             return ClaimAnswer::Finished(settled.clone());
         }
-        let record = record.get_or_insert_with(|| Self::accepted_first(claim, now));
-        let held = record.lease.clone().filter(|lease| lease.until > now);
-        if held.is_none() {
-            // Once seen as run out it is gone for good, also where the store's clock is set back afterwards: what is
-            // answered below stands on that.
-            record.lease = None;
+        match claim.purpose {
+            Purpose::Event | Purpose::Reset(_) => Self::claim_event(record, claim, now),
+            Purpose::Expiry => {
+                Self::claim_expiry(record.as_mut(), claim, (is_update_over, kept), now)
+            }
         }
+    }
 
+    fn claim_event(record: &mut Option<Self>, claim: &Claim, now: Timestamp) -> ClaimAnswer {
+        let record = record.get_or_insert_with(|| Self::accepted_first(claim, now));
+        let held = record.holder(now);
         record.accept(claim, now);
         if claim.ordinal < record.desired {
             return match held {
@@ -50,6 +82,27 @@ impl ContextRecord {
         if record.desired_digest != claim.digest {
             return ClaimAnswer::Conflict;
         }
+        record.hold_or_grant(claim, held, now)
+    }
+
+    /// Who holds the context now.
+    pub(super) fn holder(&mut self, now: Timestamp) -> Option<HeldLease> {
+        let held = self.lease.clone().filter(|lease| lease.until > now);
+        if held.is_none() {
+            // Once seen as run out it is gone for good, also where the store's clock is set back afterwards: what is
+            // answered stands on that.
+            self.lease = None;
+        }
+        held
+    }
+
+    /// Grants the newest accepted event its lease, unless another delivery has one.
+    pub(super) fn hold_or_grant(
+        &mut self,
+        claim: &Claim,
+        held: Option<HeldLease>,
+        now: Timestamp,
+    ) -> ClaimAnswer {
         let until = now.saturating_add(claim.ttl);
         if let Some(lease) = held {
             let is_mine = lease.owner == claim.owner
@@ -58,25 +111,25 @@ impl ContextRecord {
                 return ClaimAnswer::Held(lease.until);
             }
             // Granted before, and the answer was lost on its way: the holder counts from this question.
-            record.lease = Some(HeldLease {
+            self.lease = Some(HeldLease {
                 until: lease.until.max(until),
                 ..lease
             });
-            return ClaimAnswer::Granted(record.fence);
+            return ClaimAnswer::Granted(self.fence);
         }
-        record.fence = record.next_fence(now);
-        record.waits = None;
-        record.lease = Some(HeldLease {
+        self.fence = self.next_fence(now);
+        self.waits = None;
+        self.lease = Some(HeldLease {
             owner: claim.owner.clone(),
             ordinal: claim.ordinal,
             digest: claim.digest.clone(),
             since: now,
             until,
         });
-        ClaimAnswer::Granted(record.fence)
+        ClaimAnswer::Granted(self.fence)
     }
 
-    fn accepted_first(claim: &Claim, now: Timestamp) -> Self {
+    pub(super) fn accepted_first(claim: &Claim, now: Timestamp) -> Self {
         Self {
             desired_digest: claim.digest.clone(),
             unproven: true,
@@ -86,7 +139,7 @@ impl ContextRecord {
     }
 
     /// Raises what the context should show; an end raises the floor too, also where it comes late.
-    fn accept(&mut self, claim: &Claim, now: Timestamp) {
+    pub(super) fn accept(&mut self, claim: &Claim, now: Timestamp) {
         if claim.ordinal.kind == OrdinalKind::End && !mutant!(FloorIgnored) {
             self.floor = self.floor.max(Some(claim.ordinal.revision));
         }

@@ -141,19 +141,23 @@ impl ContextRecord {
         answer
     }
 
-    /// Ends the lease's event; `false` where the lease is lost. The caller records the outcome in the same step.
+    /// Ends the lease's event; `false` where the lease is lost, or there is no reset to end. The caller records the outcome in the same step.
     #[must_use]
     pub fn settle(&mut self, lease: &LeaseId, settlement: &Settlement, now: Timestamp) -> bool {
         if !self.is_held_by(lease, now) {
             return false;
         }
+        if let Outcome::Reset { .. } = settlement.outcome {
+            return self.forget(lease, now);
+        }
         self.lease = None;
         self.building = None;
         match &settlement.outcome {
             Outcome::Ready(_) => {
+                // A touch since it went live has prolonged it.
                 if let Some(at) = settlement
                     .expires_at
-                    .filter(|at| self.expires_at != Some(*at))
+                    .filter(|at| self.expires_at < Some(*at))
                 {
                     self.expire(at, now);
                 }
@@ -165,18 +169,20 @@ impl ContextRecord {
                 }
                 self.catch_up(lease, now);
             }
-            Outcome::Removed => {
+            Outcome::Removed { .. } => {
                 self.live = None;
                 self.expires_at = None;
                 self.ttl_seconds = None;
                 self.condemned.clear();
                 self.adopted.clear();
+                let ended = lease.ordinal.revision;
+                self.expiring = self.expiring.filter(|expiring| expiring.end > ended);
                 self.catch_up(lease, now);
                 if mutant!(TombstoneDropped) {
                     self.forget_end();
                 }
             }
-            Outcome::Failed { .. } => self.catch_up(lease, now),
+            Outcome::Failed { .. } | Outcome::Reset { .. } => self.catch_up(lease, now),
             Outcome::Superseded { .. } => {
                 if settlement.cancelled.is_some() {
                     let in_a_row = self.cancels.map_or(0, |cancels| cancels.in_a_row);

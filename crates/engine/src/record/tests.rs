@@ -4,7 +4,7 @@ use foreshow_contract::{ContextId, ContextKey, HostLabel, Ordinal, Revision, Ten
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Claim, Settlement};
+use crate::{Claim, Purpose, Settlement};
 
 const TTL: Duration = Duration::from_secs(15);
 
@@ -41,6 +41,7 @@ fn claim(ordinal: Ordinal, owner: &str) -> Claim {
             .unwrap(),
         owner: Owner::new(owner),
         ttl: TTL,
+        purpose: Purpose::Event,
     }
 }
 
@@ -204,7 +205,7 @@ fn a_lost_lease_writes_nothing() {
         record.go_live(&frozen, &live(1, "d"), at(100), TTL, at(17)),
         Recording::Lost
     );
-    assert!(!record.settle(&frozen, &Settlement::of(Outcome::Removed), at(17)));
+    assert!(!record.settle(&frozen, &Settlement::of(Outcome::removed()), at(17)));
     assert!(!record.release(&frozen, &GiveBack::HandedOver, at(17)));
     assert_eq!(*record, before);
 }
@@ -241,7 +242,7 @@ fn the_same_revision_with_other_content_is_a_conflict() {
     let settled = SettledOutcome {
         ordinal: update(1),
         digest: "same".to_owned(),
-        outcome: Outcome::Removed,
+        outcome: Outcome::removed(),
         at: at(2),
     };
     assert_eq!(
@@ -262,7 +263,7 @@ fn an_update_above_an_end_reopens_the_context() {
         record
             .as_mut()
             .unwrap()
-            .settle(&ending, &Settlement::of(Outcome::Removed), at(1))
+            .settle(&ending, &Settlement::of(Outcome::removed()), at(1))
     );
     let reopened = granted(record, update(3), "b", at(2));
     assert_eq!(

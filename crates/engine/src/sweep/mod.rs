@@ -1,7 +1,7 @@
 //! What providers have, compared with what the store knows: the way back after a crash, a late answer or a lost memory.
 //!
 //! One worker at a time does it, by a lease in the store; that two do is harmless, for every decision is one atomic step on one
-//! record. Two tasks:
+//! record. Three tasks:
 //!
 //! - **Rebuild.** A store that is new, or was wiped, does not [remember](crate::Store::remembers). Each context that providers
 //!   have deployments of is [seeded](crate::ContextRecord::seed); then the store remembers, unless the rebuild's own nonce is
@@ -10,11 +10,14 @@
 //!   its event may still come, or condemned in the record and only then deleted. An alias that shows something older than what
 //!   is live is moved forward. What the record has as live, and is gone, is dropped from the record.
 //!
+//! - **Expire.** A preview whose retention is over is [asked to go](retention::Expiries), by an event that a worker carries out.
+//!
 //! Dying half-way leaves nothing undone for good: the next sweep sees the same again.
 
 mod inventory;
 mod mend;
 mod rebuild;
+mod retention;
 
 use std::{error::Error, time::Duration};
 
@@ -22,9 +25,9 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use self::inventory::Inventoried;
+use self::{inventory::Inventoried, retention::Expiries};
 pub(crate) use self::{inventory::Listed, rebuild::seed};
-use crate::{ProviderError, StoreError, observe, record::Owner, worker::Engine};
+use crate::{BrokerError, ProviderError, StoreError, observe, record::Owner, worker::Engine};
 
 /// How often it is looked who sweeps, and whether the store remembers.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -52,6 +55,8 @@ pub struct Swept {
     pub aliases_moved: u64,
     /// Records whose live deployment is gone.
     pub mended: u64,
+    /// Previews whose retention is over, and that workers were asked to remove.
+    pub expired: u64,
 }
 
 /// Why a sweep stopped. The next one sees the same again.
@@ -63,6 +68,9 @@ pub enum SweepError {
     /// The store did not answer.
     #[error("the store did not answer")]
     Store(#[from] StoreError),
+    /// The broker did not take what was to be told.
+    #[error("the broker did not take an event")]
+    Broker(#[from] BrokerError),
     /// The store was wiped once more while it was rebuilt, or another rebuild came between.
     #[error(
         "the store lost its memory again while it was rebuilt; the rebuild begins anew by itself"
@@ -95,9 +103,10 @@ impl Sweeper {
         let mut next_at = Instant::now() + self.jittered(every);
         let look_every = LOOK_EVERY.min(every);
         let mut failed = 0_u32;
+        let mut expiries = Expiries::default();
         loop {
             let mut wait = look_every;
-            match self.turn(Instant::now() >= next_at).await {
+            match self.turn(&mut expiries, Instant::now() >= next_at).await {
                 Ok(swept) => {
                     if swept {
                         next_at = Instant::now() + self.jittered(every);
@@ -123,9 +132,10 @@ impl Sweeper {
     }
 
     /// Does what is due, where it is this worker's turn; whether it swept.
-    async fn turn(&self, is_due: bool) -> Result<bool, SweepError> {
+    async fn turn(&self, expiries: &mut Expiries, is_due: bool) -> Result<bool, SweepError> {
         let store = self.engine.store();
         if !store.lead_sweep(&self.owner, LEADS_FOR).await? {
+            *expiries = Expiries::default();
             return Ok(false);
         }
         if !store.remembers().await? {
@@ -134,8 +144,9 @@ impl Sweeper {
                 info!("the store knows again what the providers have: {contexts} contexts");
             }
         }
+        let expired = expiries.tell(&self.engine).await;
         if !is_due {
-            return Ok(false);
+            return expired.map(|_| false);
         }
         let swept = sweep(&self.engine).await?;
         let Swept {
@@ -151,7 +162,7 @@ impl Sweeper {
                  {seeded} contexts found"
             );
         }
-        Ok(true)
+        expired.map(|_| true)
     }
 
     fn jittered(&self, span: Duration) -> Duration {
@@ -187,14 +198,20 @@ pub(crate) async fn sweep(engine: &Engine) -> Result<Swept, SweepError> {
 }
 
 impl Engine {
-    /// Compares once what providers have with what the store knows, rebuilding first where the store does not remember.
+    /// Compares once what providers have with what the store knows, rebuilding first where the store does not remember, and
+    /// asks workers to remove every preview whose retention is over.
     ///
     /// # Errors
-    /// Where the store, or a provider, does not answer. What was done until then stays done.
+    /// Where the store, the broker, or a provider, does not answer. What was done until then stays done.
     pub async fn sweep(&self) -> Result<Swept, SweepError> {
         if !self.store().remembers().await? {
             rebuild::run(self).await?;
         }
-        sweep(self).await
+        let expired = Expiries::default().tell_all(self).await;
+        let swept = sweep(self).await?;
+        Ok(Swept {
+            expired: expired?,
+            ..swept
+        })
     }
 }

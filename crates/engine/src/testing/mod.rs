@@ -14,7 +14,7 @@ pub use provider::{FakeBuild, FakeProvider};
 pub use store::MemoryStore;
 
 use async_trait::async_trait;
-use foreshow_contract::{BundleRef, ContextKey, Revision};
+use foreshow_contract::{BundleRef, ContextKey, Revision, TenantId};
 
 use crate::{BundleFile, Bundles, BundlesError, Failure, code};
 
@@ -24,7 +24,7 @@ pub struct NoBundles;
 
 #[async_trait]
 impl Bundles for NoBundles {
-    async fn fetch(&self, bundle: &BundleRef) -> Result<BundleFile, BundlesError> {
+    async fn fetch(&self, bundle: &BundleRef, _: &TenantId) -> Result<BundleFile, BundlesError> {
         Err(BundlesError {
             message: format!("there are no bundles here, so not {}", bundle.url),
             failure: Failure::Permanent(code::BUNDLE_UNSUPPORTED),

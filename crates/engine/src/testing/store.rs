@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -17,8 +17,11 @@ use crate::{
     mutants::mutant,
     notices::{Notice, NoticeBoard},
     ports::HistoryEntry,
-    record::{GoLive, Recording, SettledOutcome},
+    record::{GoLive, Recording, Remembered, SettledOutcome},
 };
+
+/// For how long it says that it remembers how an event ended. It never forgets.
+const KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// The store, in memory. Every method is one step under one lock.
 #[derive(Clone)]
@@ -113,7 +116,14 @@ impl Store for MemoryStore {
             .cloned();
         let mut record = state.contexts.get(&claim.key).cloned();
         let desired = record.as_ref().map(|record| record.desired);
-        let answer = ContextRecord::claim(&mut record, claim, prior.as_ref(), now);
+        let update = Ordinal::update(claim.ordinal.revision);
+        let outcomes = state.outcomes.get(&claim.key);
+        let remembered = Remembered {
+            prior: prior.as_ref(),
+            is_update_over: outcomes.is_some_and(|outcomes| outcomes.contains_key(&update)),
+            kept: KEPT,
+        };
+        let answer = ContextRecord::claim(&mut record, claim, remembered, now);
         // Only what is newer concerns those who wait: if every question woke them, they would wake each other for ever.
         let newer = record.as_ref().map(|record| record.desired) != desired;
         if let Some(record) = &record {
@@ -182,9 +192,11 @@ impl Store for MemoryStore {
             return Ok(Settling::Lost);
         };
         let held = record.lease.clone();
+        let expiring = record.expires_with(lease);
         if !record.settle(lease, settlement, now) {
             return Ok(Settling::Lost);
         }
+        let reset = record.last_reset.as_ref().and_then(|reset| reset.live);
         let mut outcome = settlement.outcome.clone();
         let shown = state.shown.entry(lease.key.clone()).or_default();
         match &mut outcome {
@@ -195,11 +207,22 @@ impl Store for MemoryStore {
                 shown.retain(|_, deployment| !is_gone(deployment));
                 shown.insert(lease.ordinal.revision, ready.deployment.clone());
             }
-            Outcome::Removed => shown.retain(|revision, _| *revision > lease.ordinal.revision),
+            Outcome::Removed { expired } => {
+                let is_gone = |revision: &Revision| *revision <= lease.ordinal.revision;
+                let gone = shown.keys().copied().filter(is_gone);
+                let told = expiring.map(|live| gone.chain([live]).collect::<BTreeSet<_>>());
+                shown.retain(|revision, _| !is_gone(revision));
+                *expired = told.into_iter().flatten().collect();
+            }
+            Outcome::Reset { live } => {
+                *live = reset;
+                shown.clear();
+                state.outcomes.remove(&lease.key);
+            }
             Outcome::Failed { .. } | Outcome::Superseded { .. } => {}
         }
         let outcomes = state.outcomes.entry(lease.key.clone()).or_default();
-        if !matches!(outcome, Outcome::Superseded { .. }) {
+        if !matches!(outcome, Outcome::Superseded { .. } | Outcome::Reset { .. }) {
             let settled = SettledOutcome {
                 ordinal: lease.ordinal,
                 digest: held
@@ -480,24 +503,25 @@ impl Store for MemoryStore {
 
     async fn expired(
         &self,
+        since: Timestamp,
         now: Timestamp,
         limit: u32,
-    ) -> Result<Vec<(ContextKey, Revision)>, StoreError> {
+    ) -> Result<Vec<(ContextKey, ContextRecord)>, StoreError> {
         let state = self.ask("list expired previews")?;
-        let mut expired: Vec<_> = state
-            .contexts
-            .iter()
-            .filter_map(|(key, record)| {
-                let at = record.expires_at.filter(|at| *at <= now)?;
-                Some((at, key.clone(), record.live.as_ref()?.revision))
-            })
+        let is_over = |at: &Timestamp| (since..=now).contains(at);
+        let over = state.contexts.iter().filter(|(_, record)| {
+            record.live.is_some() && record.expires_at.as_ref().is_some_and(is_over)
+        });
+        let mut expired: Vec<_> = over
+            .map(|(key, record)| (key.clone(), record.clone()))
             .collect();
-        expired.sort();
+        expired.sort_by_key(|(key, record)| (record.expires_at, key.clone()));
         expired.truncate(limit as usize);
-        Ok(expired
-            .into_iter()
-            .map(|(_, key, revision)| (key, revision))
-            .collect())
+        Ok(expired)
+    }
+
+    fn keeps_outcomes_for(&self) -> Duration {
+        KEPT
     }
 
     async fn history(

@@ -10,9 +10,10 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use foreshow_contract::{
-    Content, ContextEnded, ContextEvent, ContextId, ContextKey, ContextTouched, ContextUpdated,
-    Envelope, HostLabel, IncomingEvent, InlineFile, InstallationKey, ProviderName, ResultBody,
-    ResultEvent, Revision, STRUCTURED_JSON, Secret, TenantId, Timestamp, encode, event_routing_key,
+    Content, ContextEnded, ContextEvent, ContextExpired, ContextId, ContextKey, ContextReset,
+    ContextTouched, ContextUpdated, Envelope, HostLabel, IncomingEvent, InlineFile,
+    InstallationKey, ProviderName, ResetId, ResultBody, ResultEvent, Revision, STRUCTURED_JSON,
+    Secret, TenantId, Timestamp, encode, event_routing_key,
 };
 use foreshow_engine::{
     Broker, Clock, Drained, Engine, EngineOptions, EngineParts, Message, Provider, QuotaSet,
@@ -63,6 +64,20 @@ pub fn end(context: &str, n: u64) -> Event {
 
 pub fn touch(context: &str) -> Event {
     Event(ContextEvent::Touched(ContextTouched { key: key(context) }))
+}
+
+pub fn expired(context: &str, n: u64) -> Event {
+    Event(ContextEvent::Expired(ContextExpired {
+        key: key(context),
+        revision: revision(n),
+    }))
+}
+
+pub fn reset(context: &str, id: &str) -> Event {
+    Event(ContextEvent::Reset(ContextReset {
+        key: key(context),
+        reset: ResetId::try_new(id).unwrap(),
+    }))
 }
 
 impl Event {

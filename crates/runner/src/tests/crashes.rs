@@ -150,7 +150,7 @@ async fn a_bundle_that_changed_is_an_error_and_leaves_nothing() {
     std::fs::write(&bundle, "tampered").unwrap();
     let altered = Blob {
         content: foreshow_bundle::Content::Slice {
-            file: bundle.into(),
+            file: foreshow_bundle::Backing::kept(bundle),
             offset_bytes: 0,
             len_bytes: 8,
         },

@@ -6,6 +6,7 @@
 
 mod layout;
 mod management;
+pub mod raw;
 mod vhost;
 
 use std::{

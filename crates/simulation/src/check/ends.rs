@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use foreshow_contract::{EventKind, Ordinal, OrdinalKind, OutcomeKind, ResultBody, ResultEvent};
+use foreshow_contract::{
+    EventKind, Ordinal, OrdinalKind, OutcomeKind, RemovalReason, ResultBody, ResultEvent,
+};
 use foreshow_engine::{LeaseId, Message, Outcome};
 
 use super::{Seen, Watchtower};
@@ -73,11 +75,18 @@ impl Watchtower {
             }
             Outcome::Superseded { .. } => {}
             Outcome::Ready(_) | Outcome::Failed { .. } => seen.in_a_row = 0,
-            Outcome::Removed => {
+            Outcome::Removed { expired } => {
                 seen.in_a_row = 0;
                 seen.live = None;
                 // The record has no more use for its list once everything is gone, and clears it.
                 self.in_force.retain(|_, of| *of != lease.key);
+                self.owes(&lease.key, expired.iter().copied());
+            }
+            Outcome::Reset { live } => {
+                seen.in_a_row = 0;
+                self.in_force.retain(|_, of| *of != lease.key);
+                self.reset(&lease.key);
+                self.owes(&lease.key, *live);
             }
         }
     }
@@ -88,11 +97,26 @@ impl Watchtower {
             self.rejected.extend(rejected.event_id.clone());
             return;
         }
+        if let ResultBody::Removed(removed) = &result.body
+            && matches!(
+                removed.reason,
+                RemovalReason::Expired | RemovalReason::Swept
+            )
+        {
+            self.seen(&removed.key).owed.remove(&removed.revision);
+        }
         let (Some(key), Some(ordinal)) = (result.key(), ended(result)) else {
             return;
         };
         let kind = result.outcome();
         let seen = self.seen(&key);
+        if seen.is_of_before(ordinal) {
+            seen.told_before_reset
+                .entry(ordinal)
+                .or_default()
+                .insert(kind);
+            return;
+        }
         let told = seen.told.entry(ordinal).or_default();
         let is_new = told.insert(kind);
         let others = told.clone();
@@ -111,7 +135,9 @@ impl Watchtower {
             ResultBody::Superseded(superseded) => {
                 let seen = self.seen(&key);
                 let winner = superseded.winner;
-                if winner <= ordinal || !seen.accepted.contains(&winner) {
+                let was_accepted =
+                    seen.accepted.contains(&winner) || seen.accepted_before_reset.contains(&winner);
+                if winner <= ordinal || !was_accepted {
                     self.violate("P3 superseded only by what was accepted", || {
                         format!("{ordinal} of {key} was told superseded by {winner}, which nobody had accepted")
                     });
@@ -145,9 +171,17 @@ impl Watchtower {
     /// I1 at rest: nothing published is without an end, and what failed has its dead letter.
     pub(super) fn check_ends(&mut self) {
         let mut broken = None;
+        let was_wiped = self.wipes > 0;
         for (key, seen) in &self.contexts {
+            if let Some(revision) = seen.owed.first().filter(|_| !was_wiped) {
+                broken.get_or_insert((
+                    "I1 what has expired is told",
+                    format!("nobody was told that revision {revision} of {key} is gone"),
+                ));
+            }
             for (ordinal, events) in &seen.events {
-                let told = seen.told.get(ordinal).cloned().unwrap_or_default();
+                let mut told = seen.told.get(ordinal).cloned().unwrap_or_default();
+                told.extend(seen.told_before_reset.get(ordinal).into_iter().flatten());
                 for event in events {
                     let is_rejected = self.rejected.contains(&event.id);
                     if told.is_empty() && !is_rejected {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use foreshow_contract::{ContextKey, DeploymentId, Ordinal, ProviderName, Revision, Timestamp};
-use foreshow_engine::{Claim, Claimed, Deployment, LeaseId, Owner};
+use foreshow_engine::{Claim, Claimed, Deployment, LeaseId, Outcome, Owner};
 use tokio::time::Instant;
 
 use super::Watchtower;
@@ -99,7 +99,10 @@ impl Watchtower {
             self.shadows.remove(&claim.key);
         }
         match claimed {
-            Claimed::Conflict => return,
+            Claimed::Conflict | Claimed::Moot => return,
+            Claimed::Finished(settled) if matches!(settled.outcome, Outcome::Reset { .. }) => {
+                return;
+            }
             Claimed::Finished(_) | Claimed::Stale { .. } => {
                 let seen = self.seen(&claim.key);
                 seen.accepted.insert(claim.ordinal);

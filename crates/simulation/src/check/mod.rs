@@ -7,6 +7,7 @@ mod ends;
 mod leases;
 mod load;
 mod rest;
+mod retention;
 mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,6 +88,13 @@ pub(crate) struct Seen {
     /// When deployments were created, and readies announced first.
     creates: Vec<(std::time::Duration, Revision)>,
     readies: Vec<std::time::Duration>,
+    /// It was reset, and what was told of events before that.
+    was_reset: bool,
+    told_before_reset: BTreeMap<Ordinal, BTreeSet<OutcomeKind>>,
+    /// A copy that lost to these before is told so, maybe after.
+    accepted_before_reset: BTreeSet<Ordinal>,
+    /// Notices that are owed, of previews that expired or were reset.
+    owed: BTreeSet<Revision>,
     /// When its events were published.
     published_at: Vec<std::time::Duration>,
 }

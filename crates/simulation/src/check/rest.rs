@@ -136,6 +136,10 @@ impl Context<'_> {
         if self.seen.may_be_forgotten(greatest) {
             return Ok(());
         }
+        // What a reset forgot, and was created late, tells a store that lost its memory of greater revisions.
+        if self.was_wiped && self.seen.was_reset {
+            return Ok(());
+        }
         let live = self.record.and_then(|record| record.live.as_ref());
         if self.was_told(greatest, OutcomeKind::Superseded)
             && !self.seen.decided_before_wipe.contains(&greatest)

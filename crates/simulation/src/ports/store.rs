@@ -3,14 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc, sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
-use foreshow_contract::{
-    ContextKey, DeploymentId, HostLabel, Ordinal, Revision, TenantId, Timestamp,
-};
+use foreshow_contract::{ContextKey, DeploymentId, HostLabel, Ordinal, TenantId, Timestamp};
 use foreshow_engine::{
     Admission, AdmitRequest, Claim, Claimed, Clock as _, ContextRecord, ContextSummary, Gate,
     GateAnswer, GateEntry, GateId, GateReport, GiveBack, GoLive, HistoryEntry, LeaseId, Live,
-    Owner, QuotaMember, QuotaSet, RecordedDeployment, Recording, Renewal, Seed, SettledOutcome,
-    Settlement, Settling, Store, StoreError, Suspect, Verdict, Watch, testing::MemoryStore,
+    Owner, Purpose, QuotaMember, QuotaSet, RecordedDeployment, Recording, Renewal, Seed,
+    SettledOutcome, Settlement, Settling, Store, StoreError, Suspect, Verdict, Watch,
+    testing::MemoryStore,
 };
 use futures_util::FutureExt as _;
 use tokio::{sync::Notify, time::Instant};
@@ -148,8 +147,15 @@ impl Store for StoreLink {
         self.link.world.tower().claims(task);
         let claimed = self
             .ask("claim a context", move |store| {
+                let before = store.memory.records().remove(&asked.key);
                 let claimed = step!(store.memory.claim(&asked))?;
                 let now = store.clock.now();
+                if asked.purpose == Purpose::Expiry {
+                    let after = store.memory.records().remove(&asked.key);
+                    let accepted = before.zip(after);
+                    let mut tower = store.world.tower();
+                    tower.expiry_landed(&asked.key, accepted.as_ref(), now);
+                }
                 store
                     .world
                     .tower()
@@ -473,10 +479,15 @@ impl Store for StoreLink {
 
     async fn expired(
         &self,
+        since: Timestamp,
         now: Timestamp,
         limit: u32,
-    ) -> Result<Vec<(ContextKey, Revision)>, StoreError> {
-        pass!(self, "list expired previews", expired(; now, limit))
+    ) -> Result<Vec<(ContextKey, ContextRecord)>, StoreError> {
+        pass!(self, "list expired previews", expired(; since, now, limit))
+    }
+
+    fn keeps_outcomes_for(&self) -> Duration {
+        self.store.memory.keeps_outcomes_for()
     }
 
     async fn history(
@@ -531,6 +542,7 @@ fn answer(claimed: &Claimed) -> String {
         Claimed::Finished(settled) => format!("it ended before as {}", settled.outcome.kind()),
         Claimed::Stale { by } => format!("stale, by {by}"),
         Claimed::Conflict => "conflict".to_owned(),
+        Claimed::Moot => "moot".to_owned(),
         Claimed::Held { .. } => "held".to_owned(),
         Claimed::Granted { is_unknown, .. } => if *is_unknown {
             "granted, unknown"

@@ -81,7 +81,10 @@ pub(super) fn save(
 ) -> Result<(), StepError> {
     let ready_as = match &settled.outcome {
         Outcome::Ready(ready) => Some(ready.deployment.as_str()),
-        Outcome::Failed { .. } | Outcome::Removed | Outcome::Superseded { .. } => None,
+        Outcome::Failed { .. }
+        | Outcome::Removed { .. }
+        | Outcome::Reset { .. }
+        | Outcome::Superseded { .. } => None,
     };
     connection
         .prepare_cached(
@@ -128,22 +131,31 @@ pub(super) fn retire_but(
     Ok(retired)
 }
 
-/// No deployment serves a revision up to this one any more.
+/// No deployment serves a revision up to this one any more: the announced ones that one did until now.
 pub(super) fn retire_up_to(
     connection: &Connection,
     key: &ContextKey,
     revision: Revision,
-) -> Result<(), StepError> {
+) -> Result<Vec<Revision>, StepError> {
+    let mut retire = connection.prepare_cached(
+        "UPDATE outcomes SET ready_as = NULL
+         WHERE tenant = ?1 AND context = ?2 AND ready_as IS NOT NULL AND revision <= ?3
+         RETURNING revision",
+    )?;
+    let (tenant, context) = (key.tenant.as_str(), key.context.as_str());
+    let mut rows = retire.query((tenant, context, to_integer(revision)))?;
+    let mut retired = Vec::new();
+    while let Some(row) = rows.next()? {
+        retired.push(to_revision(row.get(0)?)?);
+    }
+    Ok(retired)
+}
+
+/// How every event of the context ended is forgotten.
+pub(super) fn forget(connection: &Connection, key: &ContextKey) -> Result<(), StepError> {
     connection
-        .prepare_cached(
-            "UPDATE outcomes SET ready_as = NULL
-             WHERE tenant = ?1 AND context = ?2 AND ready_as IS NOT NULL AND revision <= ?3",
-        )?
-        .execute((
-            key.tenant.as_str(),
-            key.context.as_str(),
-            to_integer(revision),
-        ))?;
+        .prepare_cached("DELETE FROM outcomes WHERE tenant = ?1 AND context = ?2")?
+        .execute((key.tenant.as_str(), key.context.as_str()))?;
     Ok(())
 }
 

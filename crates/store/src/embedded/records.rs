@@ -1,11 +1,11 @@
 //! The contexts' rows.
 
-use foreshow_contract::{ContextKey, HostLabel, Revision, TenantId, Timestamp};
+use foreshow_contract::{ContextKey, HostLabel, TenantId, Timestamp};
 use foreshow_engine::{ContextRecord, ContextSummary};
 use foreshow_sqlite::rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{
-    error::{StepError, to_integer, to_json, to_revision},
+    error::{StepError, to_integer, to_json},
     outcomes,
 };
 
@@ -116,21 +116,23 @@ pub(super) fn by_alias(
     rows.next()?.map(key_of).transpose()
 }
 
-/// Oldest first, with the live revision.
+/// Those whose expiry is between the two instants, oldest first.
 pub(super) fn expired(
     connection: &Connection,
-    now: Timestamp,
+    (since, now): (Timestamp, Timestamp),
     limit: u32,
-) -> Result<Vec<(ContextKey, Revision)>, StepError> {
+) -> Result<Vec<(ContextKey, ContextRecord)>, StepError> {
     let mut contexts = connection.prepare_cached(
-        "SELECT tenant, context, live_revision FROM contexts
-         WHERE expires_at <= ?1 AND live_revision IS NOT NULL
-         ORDER BY expires_at, tenant, context LIMIT ?2",
+        "SELECT tenant, context, record FROM contexts
+         WHERE expires_at BETWEEN ?1 AND ?2 AND live_revision IS NOT NULL
+         ORDER BY expires_at, tenant, context LIMIT ?3",
     )?;
-    let mut rows = contexts.query((now.as_micros(), limit))?;
+    let mut rows = contexts.query((since.as_micros(), now.as_micros(), limit))?;
     let mut expired = Vec::new();
     while let Some(row) = rows.next()? {
-        expired.push((key_of(row)?, to_revision(row.get(2)?)?));
+        let key = key_of(row)?;
+        let record = parse(&row.get::<_, String>(2)?, &key)?;
+        expired.push((key, record));
     }
     Ok(expired)
 }

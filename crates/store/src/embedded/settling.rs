@@ -1,6 +1,7 @@
 //! The end of an event: the record, the outcome and the history in one step, under the fence.
 
 use std::{
+    collections::BTreeSet,
     sync::atomic::{AtomicI64, Ordering},
     time::Duration,
 };
@@ -22,9 +23,11 @@ pub(super) fn settle(
         return Ok(Settling::Lost);
     };
     let held = record.lease.clone();
+    let expiring = record.expires_with(lease);
     if !record.settle(lease, &settlement, step.now) {
         return Ok(Settling::Lost);
     }
+    let reset = record.last_reset.as_ref().and_then(|reset| reset.live);
     let Settlement {
         mut outcome,
         kept,
@@ -37,11 +40,19 @@ pub(super) fn settle(
         Outcome::Ready(ready) => {
             ready.replaced = outcomes::retire_but(step.tx, step.key, &kept)?;
         }
-        Outcome::Removed => outcomes::retire_up_to(step.tx, step.key, lease.ordinal.revision)?,
+        Outcome::Removed { expired } => {
+            let gone = outcomes::retire_up_to(step.tx, step.key, lease.ordinal.revision)?;
+            let told = expiring.map(|live| gone.into_iter().chain([live]).collect::<BTreeSet<_>>());
+            *expired = told.into_iter().flatten().collect();
+        }
+        Outcome::Reset { live } => {
+            *live = reset;
+            outcomes::forget(step.tx, step.key)?;
+        }
         Outcome::Failed { .. } | Outcome::Superseded { .. } => {}
     }
-    // That something newer won needs no memory: an accepted order only grows.
-    if !matches!(outcome, Outcome::Superseded { .. }) {
+    // That something newer won needs no memory: an accepted order only grows. Of a reset the record tells.
+    if !matches!(outcome, Outcome::Superseded { .. } | Outcome::Reset { .. }) {
         let settled = SettledOutcome {
             ordinal: lease.ordinal,
             digest: held

@@ -7,14 +7,12 @@ use std::{
 };
 
 use async_trait::async_trait;
-use foreshow_contract::{
-    ContextKey, DeploymentId, HostLabel, Ordinal, Revision, TenantId, Timestamp,
-};
+use foreshow_contract::{ContextKey, DeploymentId, HostLabel, Ordinal, TenantId, Timestamp};
 use foreshow_engine::{
     Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, Gate,
     GateAnswer, GateEntry, GateId, GateReport, GiveBack, GoLive, HistoryEntry, LeaseId, Live,
-    Owner, QuotaMember, QuotaSet, RecordedDeployment, Recording, Renewal, Seed, SettledOutcome,
-    Settlement, Settling, Store, StoreError, Suspect, Verdict, Watch,
+    Owner, Purpose, QuotaMember, QuotaSet, RecordedDeployment, Recording, Remembered, Renewal,
+    Seed, SettledOutcome, Settlement, Settling, Store, StoreError, Suspect, Verdict, Watch,
 };
 use foreshow_sqlite::{
     Database,
@@ -121,13 +119,19 @@ impl EmbeddedStore {
 #[async_trait]
 impl Store for EmbeddedStore {
     async fn claim(&self, claim: &Claim) -> Result<Claimed, StoreError> {
-        let asked = claim.clone();
+        let (asked, kept) = (claim.clone(), self.inner.keep_outcomes);
         let (answer, record, remembers) = self
             .step("claim a context", &claim.key, move |step| {
                 let prior = outcomes::load(step.tx, step.key, asked.ordinal)?;
+                let update = Ordinal::update(asked.ordinal.revision);
+                let remembered = Remembered {
+                    prior: prior.as_ref(),
+                    is_update_over: asked.purpose == Purpose::Expiry
+                        && outcomes::load(step.tx, step.key, update)?.is_some(),
+                    kept,
+                };
                 let desired = step.record.as_ref().map(|record| record.desired);
-                let answer =
-                    ContextRecord::claim(&mut step.record, &asked, prior.as_ref(), step.now);
+                let answer = ContextRecord::claim(&mut step.record, &asked, remembered, step.now);
                 step.concerns_waiters =
                     step.record.as_ref().map(|record| record.desired) != desired;
                 Ok((answer, step.record.clone(), memory::remembers(step.tx)?))
@@ -413,13 +417,18 @@ impl Store for EmbeddedStore {
 
     async fn expired(
         &self,
+        since: Timestamp,
         now: Timestamp,
         limit: u32,
-    ) -> Result<Vec<(ContextKey, Revision)>, StoreError> {
+    ) -> Result<Vec<(ContextKey, ContextRecord)>, StoreError> {
         self.read("list expired previews", move |connection| {
-            records::expired(connection, now, limit)
+            records::expired(connection, (since, now), limit)
         })
         .await
+    }
+
+    fn keeps_outcomes_for(&self) -> Duration {
+        self.inner.keep_outcomes
     }
 
     async fn history(

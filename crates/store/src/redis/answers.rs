@@ -5,7 +5,7 @@ use foreshow_engine::{Closed, GateAnswer, Verdict};
 
 use super::{
     error::RedisStoreError,
-    outcomes::to_replaced,
+    outcomes::to_gone,
     text::{to_instant, to_number, to_place, to_revision},
 };
 
@@ -40,7 +40,7 @@ pub(super) trait Decode: Sized {
     fn decode(name: &[u8], words: &mut Words) -> Option<Self>;
 }
 
-/// `claim.lua`
+/// `claim.lua`, `expire.lua` and `reset.lua`
 pub(super) enum ClaimAnswer {
     /// `unreadable`: the record has another version.
     Unreadable,
@@ -52,6 +52,10 @@ pub(super) enum ClaimAnswer {
     Conflict,
     /// `held`: somebody works on it.
     Held(Timestamp),
+    /// `moot`: what an expiry was published for is no longer so.
+    Moot,
+    /// `reset`: this very reset was done then; what was live before.
+    Reset(Timestamp, Option<Revision>),
     /// `granted`: with this fence; names and values of the record.
     Granted(u64, Vec<(Vec<u8>, Vec<u8>)>),
 }
@@ -64,6 +68,11 @@ impl Decode for ClaimAnswer {
             b"stale" => Self::Stale(to_place(&words.next()?)?),
             b"conflict" => Self::Conflict,
             b"held" => Self::Held(to_instant(&words.next()?)?),
+            b"moot" => Self::Moot,
+            b"reset" => {
+                let at = to_instant(&words.next()?)?;
+                Self::Reset(at, maybe(&words.next()?, to_revision)?)
+            }
             b"granted" => {
                 let fence = to_number(&words.next()?)?;
                 let mut fields = Vec::with_capacity(words.len() / 2);
@@ -143,8 +152,8 @@ pub(super) enum SettleAnswer {
         since: Timestamp,
         /// Of what is live.
         expires_at: Option<Timestamp>,
-        /// Announced revisions that no kept deployment serves.
-        replaced: Vec<Revision>,
+        /// Announced revisions that are to be told as gone.
+        gone: Vec<Revision>,
     },
     /// `lost`: no such lease.
     Lost,
@@ -159,7 +168,7 @@ impl Decode for SettleAnswer {
                 alias: to_label(words.next()?)?,
                 since: to_instant(&words.next()?)?,
                 expires_at: maybe(&words.next()?, to_instant)?,
-                replaced: to_replaced(&words.next()?)?,
+                gone: to_gone(&words.next()?)?,
             },
             b"lost" => Self::Lost,
             _ => return None,

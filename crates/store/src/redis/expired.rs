@@ -6,7 +6,7 @@
 //! else's look is put off: a correction holds only where nothing changed since, neither the time that it stood at nor the
 //! instant of its newest event.
 
-use foreshow_contract::{ContextKey, Revision, Timestamp};
+use foreshow_contract::{ContextKey, Timestamp};
 use foreshow_engine::ContextRecord;
 use futures_util::future::{try_join, try_join_all};
 use redis::cmd;
@@ -30,11 +30,13 @@ const ROUNDS: usize = 100;
 const AT_ONCE: usize = 256;
 
 /// A preview that has expired, with its time.
-type Expired = (Timestamp, ContextKey, Revision);
+type Expired = (Timestamp, ContextKey, ContextRecord);
 
 pub(super) struct Sweep<'a> {
     pub(super) link: &'a Link,
     pub(super) keys: &'a Keys,
+    /// What expired before is not asked for.
+    pub(super) since: Timestamp,
     pub(super) now: Timestamp,
     pub(super) limit: usize,
     /// How long a record with nothing live is kept.
@@ -54,14 +56,14 @@ struct Correction {
 
 /// What a look at a context came to.
 enum Look {
-    Expired(Timestamp, Revision),
+    Expired(Timestamp),
     At(Timestamp),
     Gone,
 }
 
 impl Sweep<'_> {
     /// Oldest first.
-    pub(super) async fn run(&self) -> Result<Vec<(ContextKey, Revision)>, RedisStoreError> {
+    pub(super) async fn run(&self) -> Result<Vec<(ContextKey, ContextRecord)>, RedisStoreError> {
         let mut expired: Vec<Expired> = Vec::new();
         for _ in 0..ROUNDS {
             let shards = try_join_all(Shard::all().map(|shard| self.shard(shard))).await?;
@@ -74,11 +76,11 @@ impl Sweep<'_> {
                 break;
             }
         }
-        expired.sort();
+        expired.sort_by(|(a, of_a, _), (b, of_b, _)| (a, of_a).cmp(&(b, of_b)));
         expired.truncate(self.limit);
         Ok(expired
             .into_iter()
-            .map(|(_, key, revision)| (key, revision))
+            .map(|(_, key, record)| (key, record))
             .collect())
     }
 
@@ -94,7 +96,7 @@ impl Sweep<'_> {
         let mut command = cmd("ZRANGEBYSCORE");
         command
             .arg(self.keys.expiry(shard))
-            .arg("-inf")
+            .arg(instant(self.since))
             .arg(instant(self.now))
             .arg("WITHSCORES")
             .arg("LIMIT")
@@ -117,8 +119,10 @@ impl Sweep<'_> {
         let seen = due.into_iter().zip(changed);
         for (((id, seen), changed), (key, record)) in seen.zip(named.into_iter().zip(records)) {
             let right = match self.look(record.as_ref()) {
-                Look::Expired(at, revision) => {
-                    expired.extend(key.map(|key| (at, key, revision)));
+                Look::Expired(at) => {
+                    if at >= self.since {
+                        expired.extend(key.zip(record).map(|(key, record)| (at, key, record)));
+                    }
                     Some(at)
                 }
                 Look::At(at) => Some(at),
@@ -158,12 +162,12 @@ impl Sweep<'_> {
         match record {
             None => Look::Gone,
             Some(ContextRecord {
-                live: Some(live),
+                live: Some(_),
                 expires_at: Some(at),
                 ..
             }) => {
                 if *at <= self.now {
-                    Look::Expired(*at, live.revision)
+                    Look::Expired(*at)
                 } else {
                     Look::At(*at)
                 }
@@ -228,6 +232,7 @@ mod tests {
         let sweep = |now| Sweep {
             link: &link,
             keys: &keys,
+            since: Timestamp::MIN,
             now,
             limit: 9,
             keep: KEEP,

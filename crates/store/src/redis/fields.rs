@@ -20,13 +20,17 @@
 //! | `i` | since when something newer than what is live is wanted |
 //! | `cn` `ct` | builds cancelled one after another: how many, and when the last was |
 //! | `m` | how long builds take, in milliseconds |
+//! | `ke` `kl` | the expiry that is under way: the revision whose end it is, and what was live |
+//! | `pi` `pl` | the reset that is under way: its id, and what was live |
+//! | `ri` `rt` `rf` `rl` | the last reset that is done: its id, when, under which fence, and what was live |
 //! | `qw` `qs` `qu` `qy` | what the newest event waits for: its place, since when, until when, why |
 
 use std::collections::BTreeMap;
 
-use foreshow_contract::{DeploymentId, HostLabel, Ordinal, ProviderName, Timestamp};
+use foreshow_contract::{DeploymentId, HostLabel, Ordinal, ProviderName, ResetId, Timestamp};
 use foreshow_engine::{
-    Address, Cancels, ContextRecord, HeldLease, Live, Owner, RecordedDeployment, Waits,
+    Address, Cancels, ContextRecord, Expiring, HeldLease, Live, Owner, RecordedDeployment, Reset,
+    Resetting, Waits,
 };
 
 use super::text::{instant, pack, place, to_instant, to_number, to_place, to_revision, unpack};
@@ -128,6 +132,9 @@ pub(super) fn record(
         build_ms: hash.maybe("m", to_number)?,
         waits: hash.group("qw", Hash::waits)?,
         adopted: adopted?,
+        expiring: hash.group("ke", Hash::expiring)?,
+        resetting: hash.group("pi", Hash::resetting)?,
+        last_reset: hash.group("ri", Hash::last_reset)?,
     })
 }
 
@@ -203,6 +210,29 @@ impl Hash {
             since: to_instant(self.get("qs")?)?,
             until: to_instant(self.get("qu")?)?,
             why: self.word("qy")?,
+        })
+    }
+
+    fn expiring(&self) -> Option<Expiring> {
+        Some(Expiring {
+            end: to_revision(self.get("ke")?)?,
+            live: to_revision(self.get("kl")?)?,
+        })
+    }
+
+    fn resetting(&self) -> Option<Resetting> {
+        Some(Resetting {
+            id: ResetId::try_new(self.word("pi")?).ok()?,
+            live: self.maybe("pl", to_revision)?,
+        })
+    }
+
+    fn last_reset(&self) -> Option<Reset> {
+        Some(Reset {
+            id: ResetId::try_new(self.word("ri")?).ok()?,
+            at: to_instant(self.get("rt")?)?,
+            fence: to_number(self.get("rf")?)?,
+            live: self.maybe("rl", to_revision)?,
         })
     }
 
@@ -302,6 +332,9 @@ mod tests {
             ("cn", "1"),
             ("m", ""),
             ("qw", "10"),
+            ("ke", "7"),
+            ("pi", "no id"),
+            ("ri", "an-id"),
             ("jdep", "soon"),
         ] {
             let mut fields: BTreeMap<_, _> = named().into_iter().collect();

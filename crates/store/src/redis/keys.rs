@@ -155,6 +155,7 @@ pub(super) fn id(alias: &HostLabel) -> &str {
 #[cfg(test)]
 mod tests {
     use foreshow_contract::InstallationKey;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -176,6 +177,36 @@ mod tests {
         assert_eq!(keys.gates(), "foreshow:{gates}");
         assert_eq!(keys.gate_entries(&gate), "foreshow:{gates}:create/a/{b}");
         assert_eq!(gate_of(&gate_field(&gate)), Some(gate));
+    }
+
+    /// Names with whatever might end a part of a key, or the slot's braces, early.
+    fn name() -> impl Strategy<Value = String> {
+        prop_oneof!["[a-b:{}/~.]{1,4}", ".{1,4}"]
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_contexts_share_a_key_and_no_two_tenants_a_quota(
+            one in (name(), name()), other in (name(), name()),
+        ) {
+            let keys = Keys::new("foreshow");
+            let context = |(tenant, context): &(String, String)| ContextKey::try_new(tenant, context).unwrap();
+            let (one, other) = (context(&one), context(&other));
+            let of = |key: &ContextKey| {
+                let [update, end] = [Ordinal::update, Ordinal::end].map(|of| of(7.try_into().unwrap()));
+                [keys.record(key), keys.shown(key), keys.outcome(key, update), keys.outcome(key, end)]
+            };
+            for (at, mine) in of(&one).iter().enumerate() {
+                for (other_at, theirs) in of(&other).iter().enumerate() {
+                    prop_assert_eq!(mine == theirs, at == other_at && one == other);
+                }
+                // One slot: what is in the first braces.
+                let slot = |key: &str| key.split_once('{').unwrap().1.split_once('}').unwrap().0.to_owned();
+                prop_assert_eq!(slot(mine), format!("c:{one}"));
+            }
+            let quota = |key: &ContextKey| keys.quota(&key.tenant, QuotaSet::LivePreviews);
+            prop_assert_eq!(quota(&one) == quota(&other), one.tenant == other.tenant);
+        }
     }
 
     #[test]

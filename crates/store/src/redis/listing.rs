@@ -51,7 +51,8 @@ pub(super) async fn contexts(
         listing.search().await?;
     }
     let summaries = listing.found.into_iter().map(|(key, record)| async {
-        let last = reading::outcome(link, keys, &key, record.desired).await?;
+        let fence = record.last_reset.as_ref().map(|reset| reset.fence);
+        let last = reading::outcome_since(link, keys, &key, record.desired, fence).await?;
         Ok(ContextSummary { key, record, last })
     });
     try_join_all(summaries).await

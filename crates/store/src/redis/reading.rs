@@ -10,6 +10,7 @@ use super::{
     keys::{Keys, Shard, id},
     link::Link,
     outcomes,
+    text::to_number,
 };
 
 pub(super) fn unreadable(what: &'static str, key: &ContextKey) -> RedisStoreError {
@@ -34,18 +35,37 @@ pub(super) async fn record(
     Ok(Some(record))
 }
 
+/// How an event ended, where the context's last reset had this fence.
+pub(super) async fn outcome_since(
+    link: &Link,
+    keys: &Keys,
+    key: &ContextKey,
+    ordinal: Ordinal,
+    reset_fence: Option<u64>,
+) -> Result<Option<SettledOutcome>, RedisStoreError> {
+    let stored: Option<Vec<u8>> = link
+        .query("GET", cmd("GET").arg(keys.outcome(key, ordinal)))
+        .await?;
+    stored
+        .filter(|stored| outcomes::counts(stored, reset_fence))
+        .map(|stored| outcomes::parse(&stored, ordinal).ok_or_else(|| unreadable("end", key)))
+        .transpose()
+}
+
+/// How an event ended.
 pub(super) async fn outcome(
     link: &Link,
     keys: &Keys,
     key: &ContextKey,
     ordinal: Ordinal,
 ) -> Result<Option<SettledOutcome>, RedisStoreError> {
-    let stored: Option<Vec<u8>> = link
-        .query("GET", cmd("GET").arg(keys.outcome(key, ordinal)))
-        .await?;
-    stored
-        .map(|stored| outcomes::parse(&stored, ordinal).ok_or_else(|| unreadable("end", key)))
-        .transpose()
+    let mut command = cmd("HGET");
+    command.arg(keys.record(key)).arg("rf");
+    let fence: Option<Vec<u8>> = link.query("HGET", &command).await?;
+    let fence = fence
+        .map(|fence| to_number(&fence).ok_or_else(|| unreadable("record", key)))
+        .transpose()?;
+    outcome_since(link, keys, key, ordinal, fence).await
 }
 
 /// The context of an alias: by the index, then by its record, which knows the whole label and whether it is still there.

@@ -33,6 +33,8 @@ macro_rules! scripts {
 
 scripts! {
     CLAIM = "claim";
+    EXPIRE = "expire";
+    RESET = "reset";
     RENEW = "renew";
     RECORD = "record";
     GO_LIVE = "go_live";

@@ -2,17 +2,18 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use foreshow_contract::{ContextKey, HostLabel, Timestamp};
+use foreshow_contract::{ContextKey, HostLabel, Ordinal, ResetId, Timestamp};
 use foreshow_engine::{
     Claim, Claimed, GiveBack, GoLive, HeldLease, HistoryEntry, Lease, LeaseId, Live, Outcome,
-    QuotaMember, RecordedDeployment, Recording, Renewal, Settlement, Settling,
+    Purpose, QuotaMember, RecordedDeployment, Recording, Renewal, SettledOutcome, Settlement,
+    Settling,
 };
 
 use super::{
     answers::{ClaimAnswer, RecordAnswer, ReleaseAnswer, RenewAnswer, SettleAnswer, TouchAnswer},
     error::RedisStoreError,
     fields, outcomes, reading,
-    scripts::{CLAIM, Call, GO_LIVE, RECORD, RELEASE, RENEW, SETTLE, Script, TOUCH},
+    scripts::{CLAIM, Call, EXPIRE, GO_LIVE, RECORD, RELEASE, RENEW, RESET, SETTLE, Script, TOUCH},
     store::Inner,
     text::{instant, number, pack, place, span},
 };
@@ -31,18 +32,11 @@ pub(super) fn life_ms(keep: Duration, ttl: Duration) -> String {
 impl Inner {
     pub(super) async fn claim(&self, claim: &Claim) -> Result<Claimed, RedisStoreError> {
         let key = &claim.key;
-        let call = Call::of(&CLAIM)
-            .key(self.keys.record(key))
-            .key(self.keys.outcome(key, claim.ordinal))
-            .arg(self.clock.given())
-            .arg(self.keys.channel())
-            .arg(key.to_string())
-            .arg(place(claim.ordinal))
-            .arg(pack(&claim.digest))
-            .arg(claim.alias.as_str())
-            .arg(claim.owner.to_string())
-            .arg(span(claim.ttl))
-            .arg(life_ms(self.keep_outcomes, claim.ttl));
+        let call = match &claim.purpose {
+            Purpose::Event => self.claim_of_an_event(claim),
+            Purpose::Expiry => self.claim_of_an_expiry(claim),
+            Purpose::Reset(id) => self.claim_of_a_reset(claim, id),
+        };
         // One round trip: both travel together, the claim first. Its order matters: what the shard remembers counts only if it
         // is told after the claim was made. Told before, a wipe could come in between, and the claim make a record that
         // passes for the first of its context. Told after, a wipe in between takes the lease with it.
@@ -67,6 +61,13 @@ impl Inner {
             ClaimAnswer::Stale(by) => Claimed::Stale { by },
             ClaimAnswer::Conflict => Claimed::Conflict,
             ClaimAnswer::Held(until) => Claimed::Held { until },
+            ClaimAnswer::Moot => Claimed::Moot,
+            ClaimAnswer::Reset(at, live) => Claimed::Finished(SettledOutcome {
+                ordinal: claim.ordinal,
+                digest: claim.digest.clone(),
+                outcome: Outcome::Reset { live },
+                at,
+            }),
             ClaimAnswer::Granted(fence, fields) => {
                 let record =
                     fields::record(fields).ok_or_else(|| reading::unreadable("record", key))?;
@@ -86,6 +87,53 @@ impl Inner {
                 }
             }
         })
+    }
+
+    fn claim_of_an_event(&self, claim: &Claim) -> Call {
+        Call::of(&CLAIM)
+            .key(self.keys.record(&claim.key))
+            .key(self.keys.outcome(&claim.key, claim.ordinal))
+            .arg(self.clock.given())
+            .arg(self.keys.channel())
+            .arg(claim.key.to_string())
+            .arg(place(claim.ordinal))
+            .arg(pack(&claim.digest))
+            .arg(claim.alias.as_str())
+            .arg(claim.owner.to_string())
+            .arg(span(claim.ttl))
+            .arg(life_ms(self.keep_outcomes, claim.ttl))
+    }
+
+    fn claim_of_an_expiry(&self, claim: &Claim) -> Call {
+        let (key, update) = (&claim.key, Ordinal::update(claim.ordinal.revision));
+        Call::of(&EXPIRE)
+            .key(self.keys.record(key))
+            .key(self.keys.outcome(key, claim.ordinal))
+            .key(self.keys.outcome(key, update))
+            .arg(self.clock.given())
+            .arg(self.keys.channel())
+            .arg(key.to_string())
+            .arg(place(claim.ordinal))
+            .arg(pack(&claim.digest))
+            .arg(claim.owner.to_string())
+            .arg(span(claim.ttl))
+            .arg(life_ms(self.keep_outcomes, claim.ttl))
+            .arg(span(self.keep_outcomes))
+    }
+
+    fn claim_of_a_reset(&self, claim: &Claim, id: &ResetId) -> Call {
+        Call::of(&RESET)
+            .key(self.keys.record(&claim.key))
+            .arg(self.clock.given())
+            .arg(self.keys.channel())
+            .arg(claim.key.to_string())
+            .arg(place(claim.ordinal))
+            .arg(pack(&claim.digest))
+            .arg(claim.alias.as_str())
+            .arg(claim.owner.to_string())
+            .arg(span(claim.ttl))
+            .arg(life_ms(self.keep_outcomes, claim.ttl))
+            .arg(id.as_str())
     }
 
     pub(super) async fn renew(
@@ -159,7 +207,8 @@ impl Inner {
         let (kind, deployment) = match &settlement.outcome {
             Outcome::Ready(ready) => ("ready", ready.deployment.as_str()),
             Outcome::Failed { .. } => ("failed", ""),
-            Outcome::Removed => ("removed", ""),
+            Outcome::Removed { .. } => ("removed", ""),
+            Outcome::Reset { .. } => ("reset", ""),
             Outcome::Superseded { .. } => ("superseded", ""),
         };
         let json = serde_json::to_string(&settlement.outcome)
@@ -191,7 +240,7 @@ impl Inner {
             });
         let kept = settlement.kept.iter();
         let call = kept.fold(call, |call, kept| call.arg(kept.as_str()));
-        let (at, alias, since, expires_at, replaced) = match self.call(call).await? {
+        let (at, alias, since, expires_at, gone) = match self.call(call).await? {
             SettleAnswer::Unreadable => return Err(reading::unreadable("record", &lease.key)),
             SettleAnswer::Lost => return Ok(Settling::Lost),
             SettleAnswer::Settled {
@@ -199,13 +248,11 @@ impl Inner {
                 alias,
                 since,
                 expires_at,
-                replaced,
-            } => (at, alias, since, expires_at, replaced),
+                gone,
+            } => (at, alias, since, expires_at, gone),
         };
         let mut outcome = settlement.outcome.clone();
-        if let Outcome::Ready(ready) = &mut outcome {
-            ready.replaced = replaced;
-        }
+        outcomes::tell(&mut outcome, gone);
         let look_at = expires_at.unwrap_or_else(|| at.saturating_add(self.keep_outcomes));
         self.index.look(&lease.key, &alias, at, look_at);
         let held = held_since(lease, since, at);

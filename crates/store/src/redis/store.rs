@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use foreshow_contract::{
-    ContextKey, DeploymentId, HostLabel, Ordinal, Revision, TenantId, Timestamp,
-};
+use foreshow_contract::{ContextKey, DeploymentId, HostLabel, Ordinal, TenantId, Timestamp};
 use foreshow_engine::{
     Admission, AdmitRequest, Claim, Claimed, Clock, ContextRecord, ContextSummary, Gate,
     GateAnswer, GateEntry, GateId, GateReport, GiveBack, GoLive, HistoryEntry, LeaseId, Live,
@@ -173,13 +171,14 @@ impl Inner {
 
     async fn expired(
         &self,
-        now: Timestamp,
+        (since, now): (Timestamp, Timestamp),
         limit: u32,
-    ) -> Result<Vec<(ContextKey, Revision)>, RedisStoreError> {
+    ) -> Result<Vec<(ContextKey, ContextRecord)>, RedisStoreError> {
         self.catch_up().await?;
         let sweep = Sweep {
             link: &self.link,
             keys: &self.keys,
+            since,
             now,
             limit: limit as usize,
             keep: self.keep_outcomes,
@@ -368,11 +367,16 @@ impl Store for RedisStore {
 
     async fn expired(
         &self,
+        since: Timestamp,
         now: Timestamp,
         limit: u32,
-    ) -> Result<Vec<(ContextKey, Revision)>, StoreError> {
-        self.ask("list expired previews", self.inner.expired(now, limit))
-            .await
+    ) -> Result<Vec<(ContextKey, ContextRecord)>, StoreError> {
+        let expired = self.inner.expired((since, now), limit);
+        self.ask("list expired previews", expired).await
+    }
+
+    fn keeps_outcomes_for(&self) -> Duration {
+        self.inner.keep_outcomes
     }
 
     async fn history(

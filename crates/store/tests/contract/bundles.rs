@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use foreshow_bundle::{BundleStore, Limits};
-use foreshow_contract::{BundleRef, Sha256, Timestamp};
+use foreshow_contract::{BundleRef, ContextKey, Sha256, Timestamp};
 use foreshow_engine::{BundleVault, Bundles, Clock, Failure, code};
 use foreshow_store::embedded::EmbeddedBundles;
 
@@ -75,7 +75,11 @@ async fn a_bundle_stays_until_the_last_event_that_needs_it_has_ended() {
                 .unwrap()
         );
     }
-    let path = world.bundles.fetch(&bundle).await.unwrap();
+    let path = world
+        .bundles
+        .fetch(&bundle, &key("a").tenant)
+        .await
+        .unwrap();
     assert!(path.is_file());
     for (context, number) in [("a", 1), ("b", 1), ("b", 1)] {
         world
@@ -96,7 +100,11 @@ async fn a_bundle_stays_until_the_last_event_that_needs_it_has_ended() {
         .release(&bundle, &key("a"), revision(2))
         .await
         .unwrap();
-    let error = world.bundles.fetch(&bundle).await.unwrap_err();
+    let error = world
+        .bundles
+        .fetch(&bundle, &key("a").tenant)
+        .await
+        .unwrap_err();
     assert_eq!(error.failure, Failure::Permanent("bundle_missing"));
     assert!(error.message.contains("publish the files again"), "{error}");
 }
@@ -118,10 +126,39 @@ async fn a_bundle_that_was_packed_elsewhere_is_put_whole_or_not_at_all() {
     let held = world.bundles.hold(sha256, &key("a"), revision(1)).await;
     assert!(held.unwrap());
     let bundle = BundleRef::local(sha256);
-    let path = world.bundles.fetch(&bundle).await.unwrap();
+    let path = world
+        .bundles
+        .fetch(&bundle, &key("a").tenant)
+        .await
+        .unwrap();
     assert_eq!(fs::read(&*path).unwrap(), b"site");
     drop(path);
     assert!(world.is_there(sha256), "the vault's own file is no copy");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_is_handed_out_to_the_tenants_whose_events_hold_it_and_to_nobody_else() {
+    let world = World::new().await;
+    let sha256 = world.put();
+    let bundle = BundleRef::local(sha256);
+    let ours = key("a");
+    let theirs = ContextKey::try_new("somebody-else", "a").unwrap();
+    let hold = async |key: &ContextKey| {
+        let held = world.bundles.hold(sha256, key, revision(1)).await;
+        assert!(held.unwrap());
+    };
+    let fetch = async |key: &ContextKey| world.bundles.fetch(&bundle, &key.tenant).await;
+    let missing = Failure::Permanent(code::BUNDLE_MISSING);
+    assert_eq!(fetch(&ours).await.unwrap_err().failure, missing);
+    hold(&theirs).await;
+    assert_eq!(fetch(&ours).await.unwrap_err().failure, missing);
+    assert!(fetch(&theirs).await.is_ok());
+    hold(&ours).await;
+    assert!(fetch(&ours).await.is_ok());
+    let released = world.bundles.release(&bundle, &theirs, revision(1)).await;
+    released.unwrap();
+    assert_eq!(fetch(&theirs).await.unwrap_err().failure, missing);
+    assert!(fetch(&ours).await.is_ok(), "still held by another");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,7 +169,11 @@ async fn a_bundle_from_elsewhere_is_refused_with_its_reason() {
         url,
         sha256: Sha256::of(b"site"),
     };
-    let error = world.bundles.fetch(&bundle).await.unwrap_err();
+    let error = world
+        .bundles
+        .fetch(&bundle, &key("a").tenant)
+        .await
+        .unwrap_err();
     assert_eq!(error.failure, Failure::Permanent(code::BUNDLE_UNSUPPORTED));
     assert!(!error.message.contains("secret"), "{error}");
     world

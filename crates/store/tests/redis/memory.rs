@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use foreshow_contract::{ContextKey, Sha256};
 use foreshow_engine::{
-    Address, Admission, AdmitRequest, Claim, Claimed, Live, Owner, QuotaMember, RecordedDeployment,
-    Recording, Settlement, Settling, Store,
+    Address, Admission, AdmitRequest, Claim, Claimed, Live, Owner, Purpose, QuotaMember,
+    RecordedDeployment, Recording, Settlement, Settling, Store,
 };
 use foreshow_servers::{Redis, RedisOptions as Server};
 use foreshow_store::redis::{RedisOptions, RedisStore, RedisUrl};
@@ -29,6 +29,7 @@ async fn bring_live(store: &RedisStore, forgetful: &RedisStore, number: u64) {
         alias: alias(&key),
         owner: Owner::new(&hex(1)[..32]),
         ttl: Duration::from_secs(30),
+        purpose: Purpose::Event,
     };
     let Claimed::Granted { lease, .. } = store.claim(&claim).await.unwrap() else {
         panic!("{key} was not granted")

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use foreshow_contract::{DeploymentId, Revision};
+use foreshow_contract::{DeploymentId, Revision, Timestamp};
 use foreshow_engine::{Claimed, GiveBack, Outcome, Settlement, Settling, Store, StoreError};
 use redis::{AsyncTypedCommands as _, aio::MultiplexedConnection};
 
@@ -60,7 +60,7 @@ async fn what_is_live_stays_and_what_is_over_goes_by_age() {
     let end = crate::support::end(4);
     let (lease, _) = grant(store, &key("a"), end).await;
     store
-        .settle(lease.id(), &settlement(Outcome::Removed))
+        .settle(lease.id(), &settlement(Outcome::removed()))
         .await
         .unwrap();
     assert!(
@@ -156,7 +156,7 @@ async fn contexts_that_are_gone_leave_the_index() {
     assert_eq!(names.len(), 1);
     assert_eq!(store.resolve_alias(&alias(&key("a"))).await.unwrap(), None);
     let in_a_year = remote.now().saturating_add(Duration::from_hours(24 * 365));
-    let expired = store.expired(in_a_year, 9).await.unwrap();
+    let expired = store.expired(Timestamp::MIN, in_a_year, 9).await.unwrap();
     assert_eq!(expired.len(), 1);
     let mut left = 0;
     for shard in 0..16 {
@@ -186,8 +186,14 @@ async fn an_expiry_that_was_not_written_to_the_index_is_found_all_the_same() {
         }
     }
     let before = remote.now().saturating_add(Duration::from_hours(2));
-    assert!(store.expired(before, 9).await.unwrap().is_empty());
-    let after = store.expired(expires_at, 9).await.unwrap();
+    assert!(
+        store
+            .expired(Timestamp::MIN, before, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let after = store.expired(Timestamp::MIN, expires_at, 9).await.unwrap();
     assert_eq!(after.len(), 1);
     remote.close().await;
 }
@@ -209,7 +215,14 @@ async fn a_claim_brings_a_look_within_the_hour() {
         .unwrap();
     drop(doomed);
     let in_an_hour = remote.now().saturating_add(Duration::from_hours(1));
-    assert_eq!(store.expired(in_an_hour, 9).await.unwrap().len(), 1);
+    assert_eq!(
+        store
+            .expired(Timestamp::MIN, in_an_hour, 9)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
     remote.close().await;
 }
 
@@ -322,7 +335,14 @@ async fn what_one_process_has_written_behind_the_others_read() {
     let expires_at = remote.now().saturating_add(TTL);
     make_live(&remote.store, &key("a"), 1, expires_at).await;
     remote.store.close().await.unwrap();
-    assert_eq!(other.expired(expires_at, 9).await.unwrap().len(), 1);
+    assert_eq!(
+        other
+            .expired(Timestamp::MIN, expires_at, 9)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
     assert_eq!(other.history(None, 9).await.unwrap().len(), 1);
     assert_eq!(other.history(Some(&key("a")), 9).await.unwrap().len(), 1);
     assert_eq!(other.contexts(None, 9).await.unwrap().len(), 1);

@@ -77,9 +77,13 @@ fn users(prefix: &str) -> Vec<User> {
         User {
             role: "worker",
             configure: NOTHING.to_owned(),
-            write: format!(r"^{prefix}\.(results|dead-letters|delay\.[0-9]+s)$"),
+            write: format!(r"^{prefix}\.(events|results|dead-letters|delay\.[0-9]+s)$"),
             read: format!(r"^{prefix}\.(deploy|cleanup)$"),
-            topics: vec![(results.clone(), r"^(preview|event)\.", NOTHING)],
+            topics: vec![
+                // The sweeper tells of previews whose retention is over, and of nothing else.
+                (events.clone(), r"^context\.expired\.[^.]+$", NOTHING),
+                (results.clone(), r"^(preview|event)\.", NOTHING),
+            ],
         },
         User {
             role: "gateway",

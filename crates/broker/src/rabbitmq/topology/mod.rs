@@ -3,6 +3,7 @@
 //! ```text
 //! upstream ──► foreshow.events ──┬─ context.updated.*, context.touched.* ──► foreshow.deploy
 //!                 (topic)        ├─ context.ended.* ───────────────────────► foreshow.cleanup
+//! worker ────► foreshow.events ──┤─ context.expired.*, context.reset.* ────► foreshow.cleanup
 //!                                └─ anything else ─► foreshow.dead-letters
 //! worker ────► foreshow.delay.<n>s ──► foreshow.delay.<n>s ── after its time ──► the queue it came from
 //! worker ────► foreshow.dead-letters ──► foreshow.dead-letters

@@ -127,7 +127,7 @@ impl Topology {
 fn keys(queue: Queue) -> &'static [&'static str] {
     match queue {
         Queue::Deploy => &["context.updated.*", "context.touched.*"],
-        Queue::Cleanup => &["context.ended.*"],
+        Queue::Cleanup => &["context.ended.*", "context.expired.*", "context.reset.*"],
     }
 }
 

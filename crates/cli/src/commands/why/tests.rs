@@ -121,7 +121,7 @@ fn in_the_middle() -> Facts {
     };
     let superseded = Happening::Ended(OutcomeKind::Superseded);
     Facts {
-        went_live: Some(settled(update(7), Outcome::Removed, before(240))),
+        went_live: Some(settled(update(7), Outcome::removed(), before(240))),
         history: vec![
             happened(
                 9,

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use foreshow_contract::{ContextKey, InstallationKey, Ordinal, Revision};
 use foreshow_engine::lease::{Keeper, LeaseLost};
-use foreshow_engine::{Claim, Claimed, LeaseOptions, Owner};
+use foreshow_engine::{Claim, Claimed, LeaseOptions, Owner, Purpose};
 use foreshow_servers::shared;
 use tokio::time::Instant;
 
@@ -35,6 +35,7 @@ fn claim(context: &str, owner: &str) -> Claim {
             .alias_label(&key),
         owner: Owner::new(owner),
         ttl: LEASES.ttl(),
+        purpose: Purpose::Event,
         key,
     }
 }

@@ -15,6 +15,15 @@ pub(super) enum Op {
         ordinal: Ordinal,
         digest: u8,
     },
+    /// Of the revision that is the newest, or of another.
+    Expire {
+        context: usize,
+        other: Option<u64>,
+    },
+    Reset {
+        context: usize,
+        id: u8,
+    },
     Renew {
         lease: usize,
         ttl: u64,
@@ -126,7 +135,7 @@ fn op() -> impl Strategy<Value = Op> {
         });
     let settle = (
         lease.clone(),
-        0..4_u8,
+        prop_oneof![1 => 3..4_u8, 8 => prop_oneof![0..3_u8, Just(4)]],
         deployment.clone(),
         0..20_000_u64,
         proptest::collection::vec(deployment.clone(), 0..3),
@@ -145,6 +154,7 @@ fn op() -> impl Strategy<Value = Op> {
         );
     prop_oneof![
         5 => claim,
+        2 => our_own(context.clone()),
         2 => (lease.clone(), 0..40_u64).prop_map(|(lease, ttl)| Op::Renew { lease, ttl }),
         2 => (lease.clone(), deployment.clone()).prop_map(|(lease, deployment)| Op::Record { lease, deployment }),
         3 => (lease.clone(), deployment.clone(), 0..40_u64, 0..30_000_u64)
@@ -159,6 +169,15 @@ fn op() -> impl Strategy<Value = Op> {
         6 => look(context, deployment),
         2 => at_a_gate(),
         2 => memory(),
+    ]
+}
+
+/// What Foreshow tells itself of a context.
+fn our_own(context: std::ops::Range<usize>) -> impl Strategy<Value = Op> {
+    let other = proptest::option::weighted(0.2, 0..6_u64);
+    prop_oneof![
+        3 => (context.clone(), other).prop_map(|(context, other)| Op::Expire { context, other }),
+        1 => (context, 0..3_u8).prop_map(|(context, id)| Op::Reset { context, id }),
     ]
 }
 
@@ -191,8 +210,87 @@ pub(super) fn ops() -> impl Strategy<Value = Vec<Op>> {
     let at_gates = prop_oneof![3 => at_a_gate(), 1 => time()];
     prop_oneof![
         3 => proptest::collection::vec(op(), 1..80),
+        1 => of_retention(),
         1 => proptest::collection::vec(at_gates, 1..80),
     ]
+}
+
+/// Previews that go live and expire, again and again, amid what may come in between: by chance alone that is rare.
+fn of_retention() -> impl Strategy<Value = Vec<Op>> {
+    let (context, lease) = (0..2_usize, 0..4_usize);
+    let life = (context.clone(), 0..5_u64, 0..5_u8, 0..3_000_u64).prop_map(
+        |(context, number, deployment, life_ms)| {
+            let ordinal = Ordinal::update(revision(number));
+            vec![
+                Op::Claim {
+                    context,
+                    ordinal,
+                    digest: 0,
+                },
+                Op::GoLive {
+                    lease: 3,
+                    deployment,
+                    ttl: 30,
+                    life_ms,
+                },
+                Op::Settle {
+                    lease: 3,
+                    end: 0,
+                    deployment,
+                    life_ms,
+                    kept: vec![0, 1, deployment],
+                    built_ms: None,
+                    is_cancelled: false,
+                },
+            ]
+        },
+    );
+    let failure = (context.clone(), 0..5_u64).prop_map(|(context, number)| {
+        let ordinal = Ordinal::update(revision(number));
+        let end = Op::Settle {
+            lease: 3,
+            end: 1,
+            deployment: 0,
+            life_ms: 0,
+            kept: Vec::new(),
+            built_ms: None,
+            is_cancelled: false,
+        };
+        vec![
+            Op::Claim {
+                context,
+                ordinal,
+                digest: 0,
+            },
+            end,
+        ]
+    });
+    let end = (lease.clone(), prop_oneof![Just(2_u8), Just(3)]).prop_map(|(lease, end)| {
+        vec![Op::Settle {
+            lease,
+            end,
+            deployment: 0,
+            life_ms: 0,
+            kept: Vec::new(),
+            built_ms: None,
+            is_cancelled: false,
+        }]
+    });
+    let one = |op| op_alone(op);
+    let steps = prop_oneof![
+        4 => life,
+        1 => failure,
+        4 => one(our_own(context.clone()).boxed()),
+        3 => end,
+        2 => one((0..6_000_u64).prop_map(|ms| Op::Advance { ms }).boxed()),
+        1 => one((context, proptest::option::of(0..9_u64)).prop_map(|(context, ttl)| Op::Touch { context, ttl }).boxed()),
+        1 => one(op().boxed()),
+    ];
+    proptest::collection::vec(steps, 1..30).prop_map(|steps| steps.concat())
+}
+
+fn op_alone(op: BoxedStrategy<Op>) -> impl Strategy<Value = Vec<Op>> {
+    op.prop_map(|op| vec![op])
 }
 
 fn time() -> impl Strategy<Value = Op> {

@@ -33,7 +33,7 @@ pub(super) async fn step(
     let seconds = Duration::from_secs;
     let after = |ms: u64| now.saturating_add(Duration::from_millis(ms));
     match op {
-        Op::Claim { .. } => {
+        Op::Claim { .. } | Op::Expire { .. } | Op::Reset { .. } => {
             let mut claimed = store.claim(claim_asked).await.unwrap();
             if let Claimed::Granted { lease, record, .. } = &mut claimed {
                 leases.push(lease.id().clone());
@@ -90,7 +90,8 @@ pub(super) async fn step(
                 let outcome = match end {
                     0 => ready(&name(*id), expires_at),
                     1 => failed(),
-                    2 => Outcome::Removed,
+                    2 => Outcome::removed(),
+                    3 => Outcome::Reset { live: None },
                     _ => Outcome::Superseded {
                         by: Ordinal::end(Revision::MAX),
                     },

@@ -1,13 +1,13 @@
 //! All that can be seen of a store. Of what has no order of its own, the order is left out: condemned deployments, and what
 //! happened at one instant.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use foreshow_contract::{ContextKey, Ordinal, Timestamp};
 use foreshow_engine::{Clock, Gate, GateId, QuotaSet, Store};
 
 use super::{
-    super::{HandClock, alias, revision},
+    super::{HandClock, alias, expired, revision},
     context,
 };
 
@@ -70,9 +70,12 @@ async fn listings(store: &dyn Store, now: Timestamp) -> String {
         }
         writeln!(seen, "{all:#?}").unwrap();
     }
-    let some = store.expired(now, 2).await.unwrap().len();
-    let mut expired = store.expired(now, 99).await.unwrap();
+    let some = expired(store, now, 2).await.len();
+    let mut expired = expired(store, now, 99).await;
     expired.sort();
+    let since = now.saturating_sub(Duration::from_secs(5));
+    let later = store.expired(since, now, 99).await.unwrap();
+    writeln!(seen, "{} since", later.len()).unwrap();
     writeln!(seen, "{some} of {expired:?}").unwrap();
     writeln!(seen, "{}", history(store, None).await).unwrap();
     seen

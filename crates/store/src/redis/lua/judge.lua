@@ -50,7 +50,8 @@ local is_passed = update < pad(record.d, 21) and not (is_leased(record, now) and
 local is_overdue = until_then and pad(until_then) <= now
 local changes = changes_of(KEYS[1], record)
 local verdict
-if is_behind or is_passed or is_overdue or is_ended(record, revision) or redis.call('GET', KEYS[2]) then
+local has_ended = counts(redis.call('GET', KEYS[2]), record.rf)
+if is_behind or is_passed or is_overdue or is_ended(record, revision) or has_ended then
   changes:drop('j' .. id)
   changes:put('x' .. id, '')
   verdict = 'condemned'

@@ -8,6 +8,7 @@
 local VERSION = '1'
 local ZERO = '00000000000000000000'
 local ONE = '00000000000000000001'
+local GREATEST = '000090071992547409911' -- the place of an end of the greatest revision
 local LAST = '00253402207200000000' -- the last instant there is
 
 local function pad(text, width)
@@ -102,16 +103,20 @@ function Changes:drop(field)
   end
 end
 
+function Changes:fields()
+  local fields = {}
+  for field in pairs(self.record) do
+    fields[#fields + 1] = field
+  end
+  return fields
+end
+
 -- Removes every field whose name begins with the letter.
 function Changes:clear(letter)
-  local gone = {}
-  for field in pairs(self.record) do
+  for _, field in ipairs(self:fields()) do
     if string.sub(field, 1, 1) == letter then
-      gone[#gone + 1] = field
+      self:drop(field)
     end
-  end
-  for _, field in ipairs(gone) do
-    self:drop(field)
   end
 end
 
@@ -176,6 +181,96 @@ end
 
 local function is_ended(record, revision)
   return record.z and revision <= pad(record.z)
+end
+
+-- Whether what is stored of how an event ended counts. What was settled before the context's last reset is forgotten: a script
+-- can't find it to delete it, so whatever is settled after one names that reset's fence.
+local function counts(over, reset_fence)
+  return over and (not reset_fence or string.match(over, '^2 %d+ (%d+) ') == reset_fence)
+end
+
+-- Makes a record of a first event. Nobody has written under its fence yet: where the store forgot things, providers may know
+-- more.
+local function begin(changes, alias, place, digest, now)
+  changes:put('v', VERSION)
+  changes:put('a', alias)
+  changes:put('d', bare(place))
+  changes:put('h', digest)
+  changes:put('t', bare(now))
+  changes:put('f', '0')
+  changes:put('n', '1')
+end
+
+-- Raises what the context should show, where this is newer, which it answers; an end raises the floor too, also where it comes
+-- late.
+local function accept(changes, place, digest, now)
+  local record = changes.record
+  local revision = string.sub(place, 1, 20)
+  if string.sub(place, 21) == '1' and not is_ended(record, revision) then
+    changes:put('z', bare(revision))
+  end
+  local is_newer = place > pad(record.d, 21)
+  if is_newer then
+    changes:put('d', bare(place))
+    changes:put('h', digest)
+    changes:put('t', bare(now))
+  end
+  return is_newer
+end
+
+-- Since when the context is stale, once something newer is wanted.
+local function is_wanted(changes, place, now)
+  if string.sub(place, 21) == '1' then
+    -- Nothing is to be shown, so nothing is stale.
+    changes:drop('i')
+  elseif not changes.record.i then
+    changes:put('i', bare(now))
+  end
+end
+
+-- Whether the context is held. A lease that was once seen as run out is gone for good, also where the clock is set back
+-- afterwards.
+local function is_held(changes, now)
+  local held = is_leased(changes.record, now)
+  if not held then
+    changes:release()
+  end
+  return held
+end
+
+-- Grants the event its lease, unless another delivery has one.
+local function hold_or_grant(changes, held, place, digest, owner, ttl, now)
+  local record = changes.record
+  if held then
+    if record.o ~= owner then
+      return { 'held', pad(record.u) }
+    end
+    -- Granted before, and the answer was lost on its way.
+    prolong(changes, now, ttl)
+    return { 'granted' }
+  end
+  -- Above every earlier fence, also above those of a record that was lost: the clock had passed them.
+  local fence = plus(pad(record.f), ONE)
+  changes:put('f', bare(fence > now and fence or now))
+  changes:put('o', owner)
+  changes:put('w', bare(place))
+  changes:put('g', digest)
+  changes:put('s', bare(now))
+  changes:put('u', bare(later(now, ttl)))
+  changes:clear('q')
+  return { 'granted' }
+end
+
+-- A grant goes with its fence and the record.
+local function with_record(answer, record)
+  if answer[1] == 'granted' then
+    answer[2] = pad(record.f)
+    for field, value in pairs(record) do
+      answer[#answer + 1] = field
+      answer[#answer + 1] = value
+    end
+  end
+  return answer
 end
 
 -- Whether something newer is live: learnt from a provider's tags, after this revision was let in.

@@ -3,14 +3,16 @@
 -- KEYS  1 the record   2 the end of this very event   3 what is announced: a hash of revisions, each with the instant of
 --       its announcement and the deployment that serves it, as '<instant> <deployment>'
 -- ARGV  1 now, or ''   2 channel of notices   3 the context's name   4 owner   5 fence   6 revision
---       7 ready, failed, removed or superseded   8 expiry, or ''   9 how long ends are kept, ms   10 the outcome, as JSON
+--       7 ready, failed, removed, reset or superseded   8 expiry, or ''   9 how long ends are kept, ms   10 the outcome, as JSON
 --       11 the deployment that is ready, or ''   12 how long its build took, ms, or ''
 --       13 whether its build was cancelled for something newer: '1' or ''   14… deployments that were kept
 -- Answers
 --   {'unreadable', version}
---   {'lost'}                                            no such lease, also where this settlement was made before
+--   {'lost'}                                            no such lease, also where this settlement was made before; or no
+--                                                       reset to settle
 --   {'settled', now, alias, since when the lease was held, expiry or '', revisions}
---                                                       the announced ones that no kept deployment serves, as they are
+--                                                       the announced ones that no kept deployment serves, or that an
+--                                                       expiry took away, or what was live before a reset; as they are
 --                                                       stored: in order, with commas between, or '-'. One word, for Lua
 --                                                       returns no more than some thousands of them.
 --
@@ -27,13 +29,39 @@ end
 if not is_held_by(record, ARGV[4], ARGV[5], now) then
   return { 'lost' }
 end
-local digest, since = record.g, pad(record.s)
+local digest, since, worked_on = record.g, pad(record.s), pad(record.w, 21)
 local changes = changes_of(KEYS[1], record)
+
+if kind == 'reset' then
+  if worked_on ~= GREATEST or not record.pi then
+    return { 'lost' }
+  end
+  local id, live = record.pi, record.pl
+  for _, field in ipairs(changes:fields()) do
+    if field ~= 'v' and field ~= 'a' and field ~= 'f' then
+      changes:drop(field)
+    end
+  end
+  changes:put('d', '0')
+  changes:put('h', '')
+  changes:put('t', bare(now))
+  changes:put('ri', id)
+  changes:put('rt', bare(now))
+  changes:put('rf', record.f)
+  if live then
+    changes:put('rl', live)
+  end
+  -- At once; the user of ops/redis may do no DEL.
+  redis.call('PEXPIRE', KEYS[3], 0)
+  changes:save(keep_ms)
+  redis.call('PUBLISH', ARGV[2], ARGV[3])
+  return { 'settled', now, record.a, since, '', live and pad(live) or '-' }
+end
 
 -- A build came to its end: what was cancelled before it counts no more, and the context is as fresh as can be.
 if kind ~= 'superseded' then
   changes:clear('c')
-  if pad(record.d, 21) > pad(record.w, 21) then
+  if pad(record.d, 21) > worked_on then
     changes:put('i', bare(now))
   else
     changes:drop('i')
@@ -46,8 +74,15 @@ changes:release()
 changes:clear('b')
 
 local replaced, staying = {}, {}
+
+-- Whether an announcement is as old as an end that is forgotten: nobody is told of it any more.
+local function is_old(at)
+  return plus(pad(at), pad(keep_ms .. '000')) < now
+end
+
 if kind == 'ready' then
-  if ARGV[8] ~= '' and (not record.e or pad(record.e) ~= ARGV[8]) then
+  -- A touch since it went live has prolonged it.
+  if ARGV[8] ~= '' and (not record.e or pad(record.e) < ARGV[8]) then
     changes:expire(ARGV[8], now)
   end
   if ARGV[12] ~= '' then
@@ -62,11 +97,9 @@ if kind == 'ready' then
   local shown = redis.call('HGETALL', KEYS[3])
   for i = 1, #shown, 2 do
     local at, deployment = string.match(shown[i + 1], '^(%d+) (.*)$')
-    -- As old as an end that is forgotten: nobody is told of it any more.
-    local is_old = plus(pad(at), pad(keep_ms .. '000')) < now
-    if is_old or not kept[deployment] then
+    if is_old(at) or not kept[deployment] then
       redis.call('HDEL', KEYS[3], shown[i])
-      if not is_old then
+      if not is_old(at) then
         replaced[#replaced + 1] = pad(shown[i])
       end
     elseif pad(shown[i]) ~= revision then
@@ -86,10 +119,23 @@ elseif kind == 'removed' then
   changes:drop('y')
   changes:clear('x')
   changes:clear('j')
-  for _, announced in ipairs(redis.call('HKEYS', KEYS[3])) do
-    if pad(announced) <= revision then
-      redis.call('HDEL', KEYS[3], announced)
+  local expired = record.ke and pad(record.ke) .. '1' == worked_on and pad(record.kl)
+  if expired then
+    replaced[1] = expired
+  end
+  local shown = redis.call('HGETALL', KEYS[3])
+  for i = 1, #shown, 2 do
+    local announced = pad(shown[i])
+    if announced <= revision then
+      redis.call('HDEL', KEYS[3], shown[i])
+      if expired and announced ~= expired and not is_old(string.match(shown[i + 1], '^%d+')) then
+        replaced[#replaced + 1] = announced
+      end
     end
+  end
+  table.sort(replaced)
+  if record.ke and pad(record.ke) <= revision then
+    changes:clear('k')
   end
 end
 changes:save(keep_ms)
@@ -97,7 +143,9 @@ changes:save(keep_ms)
 local told = #replaced > 0 and table.concat(replaced, ',') or '-'
 -- That something newer won needs no memory: an accepted order only grows.
 if kind ~= 'superseded' then
-  local stored = table.concat({ VERSION, bare(now), told, #digest, digest .. ARGV[10] }, ' ')
+  local settled = bare(now)
+  local head = record.rf and '2 ' .. settled .. ' ' .. record.rf or '1 ' .. settled
+  local stored = table.concat({ head, told, #digest, digest .. ARGV[10] }, ' ')
   redis.call('SET', KEYS[2], stored, 'PX', keep_ms)
 end
 redis.call('PUBLISH', ARGV[2], ARGV[3])

@@ -5,7 +5,7 @@
 --       4 life of a record with nothing live, ms
 -- Answers
 --   {'unreadable', version}
---   {'nothing'}                                          there is nothing to prolong
+--   {'nothing'}                                          there is nothing to prolong, or its end was accepted
 --   {'prolonged', now, alias, expiry, 'live' or ''}
 
 local now = clock(ARGV[1])
@@ -13,7 +13,7 @@ local record = load(KEYS[1])
 if record and record.v ~= VERSION then
   return { 'unreadable', record.v or '' }
 end
-if not record or not record.e then
+if not record or not record.e or (record.lr and is_ended(record, pad(record.lr))) then
   return { 'nothing' }
 end
 local ttl, seconds = ARGV[2], ARGV[3]
