@@ -1,6 +1,11 @@
 //! Previews whose retention is over go, touched ones stay, and a context that was closed by a revision far too great begins
 //! anew.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that can't go on should say where"
+)]
+
 use std::{num::NonZeroU32, time::Duration};
 
 use foreshow_contract::{
@@ -35,7 +40,7 @@ impl Removals {
     }
 
     async fn next(&mut self) -> String {
-        let next = tokio::time::timeout(Duration::from_secs(60), self.0.next());
+        let next = tokio::time::timeout(Duration::from_mins(1), self.0.next());
         next.await.expect("a removal is told of").unwrap().id
     }
 }

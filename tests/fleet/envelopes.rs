@@ -400,7 +400,9 @@ async fn publish(channel: &Channel, case: &Case) {
 async fn meets(upstream: &mut Upstream, name: &str, comes: Comes) {
     let end = upstream.next_end().await;
     match (&end.body, comes) {
-        (ResultBody::Ready(ready), Ready) => assert_eq!(ready.key.context.as_str(), name, "{end:?}"),
+        (ResultBody::Ready(ready), Ready) => {
+            assert_eq!(ready.key.context.as_str(), name, "{end:?}");
+        }
         (ResultBody::Rejected(rejected), Refused(code)) => {
             assert_eq!(rejected.code.as_str(), code, "{name}: {rejected:?}");
             assert!(!rejected.message.is_empty(), "{name}");

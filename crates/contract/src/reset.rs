@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// Names a reset of a context: random, so that a repeat is told from another one. 1 to 64 of `A-Z`, `a-z`, `0-9`, `_` and `-`.
+use crate::Timestamp;
+
+/// Names a reset of a context: by when it was asked for, so that one is not done which another has done meanwhile, and at random,
+/// so that a repeat is told from another one. 1 to 64 of `A-Z`, `a-z`, `0-9`, `_` and `-`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct ResetId(Arc<str>);
@@ -17,6 +20,8 @@ pub struct ResetIdError;
 impl ResetId {
     /// The most bytes it may have: it is kept in the context's record.
     pub const MAX_BYTES: usize = 64;
+    /// Digits of an instant.
+    const INSTANT: usize = 20;
 
     /// Checks a name.
     ///
@@ -31,9 +36,18 @@ impl ResetId {
         Ok(Self(id))
     }
 
-    /// The name of this random number.
-    pub fn random(number: u128) -> Self {
-        Self(format!("{number:032x}").into())
+    /// The name of a reset that is asked for at this instant of the store's clock, with this random number.
+    pub fn asked_at(at: Timestamp, random: u128) -> Self {
+        let at_us = u64::try_from(at.as_micros()).unwrap_or_default();
+        Self(format!("{at_us:0width$}-{random:032x}", width = Self::INSTANT).into())
+    }
+
+    /// When it was asked for, where the name says so, in microseconds since 1970. Whatever reset came to its end after that has done
+    /// what was asked.
+    pub fn asked_at_us(&self) -> Option<u64> {
+        let (at, _) = self.0.split_once('-')?;
+        let is_instant = at.len() == Self::INSTANT && at.bytes().all(|byte| byte.is_ascii_digit());
+        at.parse().ok().filter(|_| is_instant)
     }
 
     /// The name.
@@ -88,6 +102,24 @@ mod tests {
         ] {
             assert_eq!(ResetId::try_new(bad), Err(ResetIdError), "{bad}");
         }
-        assert!(ResetId::try_new(ResetId::random(u128::MAX).as_str()).is_ok());
+    }
+
+    #[test]
+    fn a_name_tells_when_it_was_asked_for() {
+        let id = ResetId::asked_at(Timestamp::from_micros(1_700_000_000_000_000), u128::MAX);
+        assert_eq!(id.as_str().parse(), Ok(id.clone()));
+        assert_eq!(id.asked_at_us(), Some(1_700_000_000_000_000));
+        for other in [
+            "a",
+            "12-a",
+            "0000000000000000001x-a",
+            "00000000000000000012",
+        ] {
+            assert_eq!(
+                ResetId::try_new(other).unwrap().asked_at_us(),
+                None,
+                "{other}"
+            );
+        }
     }
 }

@@ -98,6 +98,7 @@ pub(crate) struct ExpiredData {
 /// A context is to be forgotten. Foreshow's own: no schema of it is published.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names on the wire")]
 pub(crate) struct ResetData {
     pub(crate) context_id: String,
     pub(crate) tenant_id: String,

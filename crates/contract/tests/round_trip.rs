@@ -8,7 +8,8 @@ mod generators;
 
 use foreshow_contract::{
     BinaryMessage, ContextEvent, Envelope, EventKind, HeaderValue, Headers, IncomingEvent,
-    InstallationKey, RESULT_SOURCE, RawMessage, ResultEvent, STRUCTURED_JSON, decode, encode, encode_binary, schema,
+    InstallationKey, RESULT_SOURCE, RawMessage, ResultEvent, STRUCTURED_JSON, decode, encode,
+    encode_binary, schema,
 };
 use generators::{body, envelope, event, timestamp, trace};
 use proptest::collection::{btree_map, vec};

@@ -14,7 +14,8 @@
 //! - **Nobody else is asked.** The environment's proxies are not used, redirects are not followed: where one leads is told by
 //!   [`Egress::redirect`], checked like any URL, and whoever wants to go there makes another request.
 //! - **A refusal is final and says nothing.** [`Refused`] tells a tenant that an address is not allowed, not which one it was,
-//!   or what it is used for: else names inside could be looked up through us. The log has the address.
+//!   or what it is used for. The log has the address. That there is such a name at all can be told from a name that there isn't, which
+//!   is no refusal and may be tried again: an installation whose inner names are secret resolves with a server that has public ones alone.
 //! - **What comes back is bounded or left as it is**: headers end at 100 or 400 KiB, bodies are not decompressed (a bomb stays
 //!   small), and a server that says nothing for a minute is given up. How much of a body is read, and how long it may take in
 //!   all, is for the caller to say.

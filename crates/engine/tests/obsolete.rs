@@ -51,6 +51,35 @@ async fn a_newer_update_cancels_the_build_at_the_provider_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_bundle_whose_server_says_nothing() {
+    let mut world = World::start();
+    world.publish(update("c", 1).silent_bundle()).await;
+    tokio::time::sleep(secs(1)).await;
+    world.publish(update("c", 2).silent_bundle()).await;
+    tokio::time::sleep(secs(1)).await;
+    world.publish(end("c", 2)).await;
+    world.settle().await;
+    // Nor does a worker that is to stop: it gives the delivery back.
+    world.publish(update("c", 3).silent_bundle()).await;
+    tokio::time::sleep(secs(1)).await;
+    world.stop_worker().await;
+    world.start_worker();
+    world.publish(update("c", 4)).await;
+    insta::assert_snapshot!(world.story().await, @"
+    0s acme/c/1/updated/building preparing
+    1s acme/c/1/updated/superseded by 2 updated
+    1s acme/c/2/updated/building preparing
+    2s acme/c/2/updated/superseded by 2 ended
+    2s acme/c/2/ended/removed/ended
+    2s acme/c/3/updated/building preparing
+    3s acme/c/3/updated/superseded by 4 updated
+    3s acme/c/4/updated/ready
+    ");
+    assert_eq!(world.provider.calls(), ["create c/4", "alias c shows 4"]);
+    world.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_build_that_is_close_to_its_end_is_shown() {
     let world = World::start();
     world.provider.set_build(FakeBuild::Ready(secs(20)));

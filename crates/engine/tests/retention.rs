@@ -1,6 +1,11 @@
 //! Previews whose retention is over go, once, whatever comes in between; and nothing else does. Contexts that are reset begin
 //! anew.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that can't go on should say where"
+)]
+
 #[path = "ending/gated.rs"]
 mod gated;
 mod world;

@@ -38,12 +38,19 @@ fn opened(bytes: &[u8]) {
     let before = on_disk(folder.path());
     let limits = limits();
     match tree_from_bundle(&path, Sha256::of(bytes), &limits) {
-        Ok(tree) => accepted(&tree, &limits),
+        Ok(tree) => {
+            accepted(&tree, &limits);
+            let grown = on_disk(folder.path()) - before;
+            let most = limits.archive_bytes();
+            assert!(
+                grown <= most,
+                "{grown} bytes are on the disk beside the bundle"
+            );
+        }
         Err(error) => refused(&error),
     }
-    let grown = on_disk(folder.path()).saturating_sub(before);
-    let most = limits.total_bytes + 64 * 1024;
-    assert!(grown <= most, "{grown} bytes are left on the disk");
+    let left = on_disk(folder.path()) - before;
+    assert_eq!(left, 0, "bytes are left on the disk");
 }
 
 fn accepted(tree: &Tree, limits: &Limits) {

@@ -301,7 +301,8 @@ impl Maker<'_> {
         let mut at = span.mul_f64(self.dice.f64()) + self.ms(0, 2_000);
         let reset = ContextEvent::Reset(ContextReset {
             key: key.clone(),
-            reset: ResetId::random(self.dice.u128(..)),
+            reset: ResetId::try_new(format!("{:032x}", self.dice.u128(..)))
+                .expect("digits are a name"),
         });
         let reset = self.ours(reset, at);
         if self.dice.u8(0..3) == 0 {

@@ -25,11 +25,11 @@ pub(super) fn read(table: Option<&FieldTable>) -> Headers {
 
 /// Reads a map's entries, in pairs of a name and a value.
 fn collect(map: &[u8], found: &mut Headers) -> Option<()> {
-    let mut rest = match map {
-        [0xc1, _, _, rest @ ..] => rest,
-        [0xd1, _, _, _, _, _, _, _, _, rest @ ..] => rest,
-        _ => return None,
+    // A short map counts its bytes and its values in one byte each, a long one in four.
+    let ([0xc1, _, _, rest @ ..] | [0xd1, _, _, _, _, _, _, _, _, rest @ ..]) = map else {
+        return None;
     };
+    let mut rest = rest;
     while !rest.is_empty() {
         let (name, after) = value(rest)?;
         let (value, after) = value(after)?;

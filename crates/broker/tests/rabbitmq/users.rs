@@ -233,6 +233,7 @@ async fn each_may_do_its_work_and_nothing_else() {
     worker_reads_its_queues_and_hands_on(&fleet).await;
     gateway_publishes_events_and_listens(&fleet).await;
     consumer_only_listens(&fleet).await;
+    a_tenants_user_publishes_under_its_own_keys(&fleet).await;
     assert!(
         fleet
             .may_publish("operator", "foreshow.events", "context.reset.acme")

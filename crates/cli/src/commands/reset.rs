@@ -62,7 +62,14 @@ impl Reset {
         if !self.yes {
             confirm(&key, &before).await?;
         }
-        let reset = ResetId::random(random()?);
+        // By the store's clock, as everything that is compared with it.
+        let asked_at = client
+            .backends
+            .store
+            .now()
+            .await
+            .or_fail(Exit::Environment)?;
+        let reset = ResetId::asked_at(asked_at, random()?);
         let event = events::enveloped(ContextEvent::Reset(ContextReset {
             key: key.clone(),
             reset: reset.clone(),
@@ -80,7 +87,7 @@ impl Reset {
         if self.no_wait {
             return tell(global, &told, &event.envelope.id);
         }
-        until_done(client, &key, &before).await?;
+        until_done(client, &key, &reset).await?;
         told["isDone"] = Value::Bool(true);
         tell(global, &told, &done(&key, &before))
     }
@@ -160,17 +167,13 @@ async fn confirm(key: &ContextKey, before: &ContextRecord) -> Result<(), Failure
     }
 }
 
-/// Waits until the record tells of a reset that came to its end after `before`. Where another one was under way already, that is
-/// as good: they are done together.
-async fn until_done(
-    client: &Client,
-    key: &ContextKey,
-    before: &ContextRecord,
-) -> Result<(), Failure> {
+/// Waits until the record tells that this reset is done, be it with another one that ended since.
+async fn until_done(client: &Client, key: &ContextKey, reset: &ResetId) -> Result<(), Failure> {
     let mut look_at_consumers = Instant::now() + UNATTENDED_AFTER;
     loop {
         let record = recorded(client, key).await?;
-        if record.is_some_and(|record| record.last_reset != before.last_reset) {
+        let last = record.and_then(|record| record.last_reset);
+        if last.is_some_and(|last| last.answers(reset)) {
             return Ok(());
         }
         if Instant::now() >= look_at_consumers {

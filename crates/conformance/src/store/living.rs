@@ -54,7 +54,10 @@ pub async fn a_touch_meanwhile_is_not_taken_back(adapter: &dyn Adapter) {
     let (lease, _) = grant(&*store, &key("a"), up(1)).await;
     let expires_at = adapter.now().saturating_add(TTL);
     let live = live(1, "dep-1");
-    store.go_live(lease.id(), &live, expires_at, TTL).await.unwrap();
+    store
+        .go_live(lease.id(), &live, expires_at, TTL)
+        .await
+        .unwrap();
     let touched = store.touch(&key("a"), Some(TTL * 2)).await.unwrap();
     assert!(touched > Some(expires_at));
     let ready = settlement(ready("dep-1", expires_at));

@@ -182,6 +182,7 @@ macro_rules! store_contract {
             a_reset_opens_a_context_for_any_revision
             a_reset_waits_for_the_holder_who_steps_down
             a_reset_is_done_once
+            a_reset_is_done_with_another_that_ended_after_it_was_asked_for
             a_reset_goes_over_an_end_of_the_greatest_revision
             resets_are_of_contexts_that_nobody_knows_too
             only_a_reset_can_be_settled_as_one

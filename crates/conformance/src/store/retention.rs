@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use foreshow_contract::{Ordinal, Revision, Timestamp};
+use foreshow_contract::{Ordinal, ResetId, Revision, Timestamp};
 use foreshow_engine::{
     Claim, Claimed, ContextRecord, ContextStatus, Lease, Outcome, Recording, Renewal, Settlement,
     Settling, Store,
@@ -353,6 +353,30 @@ pub async fn a_reset_is_done_once(adapter: &dyn Adapter) {
     assert_eq!(record(&*store, &key("a")).await, before);
 }
 
+/// However late it is claimed: what came after the other is not its to forget.
+pub async fn a_reset_is_done_with_another_that_ended_after_it_was_asked_for(adapter: &dyn Adapter) {
+    let store = adapter.store();
+    make_live(&*store, &key("a"), 5, far()).await;
+    let asked_at = store.now().await.unwrap();
+    let id = |number| ResetId::asked_at(asked_at, number).to_string();
+    let (first, second) = (reset(&key("a"), &id(1)), reset(&key("a"), &id(2)));
+    let (lease, _) = granted(&*store, &first).await;
+    let waits = store.claim(&second).await.unwrap();
+    assert!(matches!(waits, Claimed::Held { .. }), "{waits:?}");
+    settled(&*store, &lease, Outcome::Reset { live: None }).await;
+    adapter.advance(SECOND);
+    make_live(&*store, &key("a"), 1, far()).await;
+    let before = record(&*store, &key("a")).await;
+    for done in [&second, &first] {
+        let done = store.claim(done).await.unwrap();
+        assert!(matches!(done, Claimed::Finished(_)), "{done:?}");
+    }
+    assert_eq!(record(&*store, &key("a")).await, before);
+    adapter.advance(SECOND);
+    let later = ResetId::asked_at(store.now().await.unwrap(), 3).to_string();
+    let _anew = granted(&*store, &reset(&key("a"), &later)).await;
+}
+
 /// Which may be the very end that closed it.
 pub async fn a_reset_goes_over_an_end_of_the_greatest_revision(adapter: &dyn Adapter) {
     let store = adapter.store();
@@ -361,7 +385,7 @@ pub async fn a_reset_goes_over_an_end_of_the_greatest_revision(adapter: &dyn Ada
     let (lease, _) = granted(&*store, &ended).await;
     settled(&*store, &lease, Outcome::removed()).await;
     let (lease, _) = granted(&*store, &reset(&key("a"), "one")).await;
-    // A copy of that end waits, and is done anew: it came after what is forgotten.
+    // A copy of that end finds how it ended, until that is forgotten too.
     let copy = store.claim(&ended).await.unwrap();
     assert!(matches!(copy, Claimed::Finished(_)), "{copy:?}");
     settled(&*store, &lease, Outcome::Reset { live: None }).await;

@@ -152,9 +152,10 @@ fn glimpse(carrier: Carrier<'_>, data: Option<&Value>, body: &[u8]) -> RejectedE
         tenant: field("tenantId").and_then(|raw| raw.parse().ok()),
         context: field("contextId").and_then(|raw| raw.parse().ok()),
         revision: match (kind, revision) {
-            (Some(EventKind::Touch | EventKind::Reset), _) => None,
+            (Some(EventKind::Touch | EventKind::Reset), _) | (Some(EventKind::Expire), None) => {
+                None
+            }
             (_, Some(revision)) => serde_json::from_value::<Revision>(revision.clone()).ok(),
-            (Some(EventKind::Expire), None) => None,
             (_, None) => carrier
                 .time()
                 .ok()

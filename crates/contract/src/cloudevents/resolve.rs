@@ -200,7 +200,8 @@ fn bundle_ref(bundle: BundleData) -> Result<BundleRef, Refusal> {
         return Err(refuse("url", "the bundle's url is empty".to_owned()));
     }
     if !has_scheme(&bundle.url) {
-        let message = "the bundle's url is none: it must begin with a scheme, as https://HOST/site.tar.gz";
+        let message =
+            "the bundle's url is none: it must begin with a scheme, as https://HOST/site.tar.gz";
         return Err(refuse("url", message.to_owned()));
     }
     if bundle.url.starts_with(LOCAL_PREFIX) && bundle.as_local().is_none() {

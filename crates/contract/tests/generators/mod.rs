@@ -147,7 +147,7 @@ pub(crate) fn event() -> impl Strategy<Value = ContextEvent> {
         1 => key().prop_map(|key| ContextEvent::Touched(ContextTouched { key })),
         1 => (key(), revision()).prop_map(|(key, revision)| ContextEvent::Expired(ContextExpired { key, revision })),
         1 => (key(), any::<u128>()).prop_map(|(key, id)| {
-            let reset = ResetId::random(id);
+            let reset = ResetId::try_new(format!("{id:x}")).unwrap();
             ContextEvent::Reset(ContextReset { key, reset })
         }),
     ]

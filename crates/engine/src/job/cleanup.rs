@@ -19,7 +19,7 @@ impl Job {
     /// update has deployed meanwhile. The record stays, as the tombstone. A provider that fails stops nobody else's
     /// clean-up; the end is tried again until it is done everywhere. One that is away, or refuses us altogether, for its token is wrong,
     /// say, holds up only the ends of contexts that are there: what it has of others, the sweeper finds covered by the end. A reset, which
-    /// leaves no end behind, waits for one that is away.
+    /// leaves no end behind, waits for all of them.
     pub(super) async fn clean_up(
         &self,
         subject: &Subject,
@@ -31,15 +31,15 @@ impl Job {
                 continue;
             };
             let is_away = match error.failure {
-                Failure::Permanent(_) => true,
-                // After a reset no floor tells the sweeper what to remove.
-                Failure::ProviderDown | Failure::ProviderClosed { .. } => {
-                    subject.kind != EventKind::Reset
+                Failure::Permanent(_) | Failure::ProviderDown | Failure::ProviderClosed { .. } => {
+                    true
                 }
                 Failure::Retryable { .. } | Failure::RateLimited { .. } => false,
             };
             if is_away {
-                if !is_at(record, provider.name()) {
+                // After a reset no floor tells the sweeper what to remove.
+                let may_be_left = subject.kind != EventKind::Reset;
+                if may_be_left && !is_at(record, provider.name()) {
                     warn!(context.id = %subject.key, error = &error as &dyn std::error::Error,
                         "{error}; left to the sweeper, should it have anything of {}", subject.key);
                     continue;

@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use foreshow_bundle::{BundleError, Tree, tree_from_bundle, tree_from_inline};
-use foreshow_contract::Content;
+use foreshow_contract::{BundleRef, Content};
+use tokio::time::sleep;
 
 use super::{
     deploy::Deploy,
+    pace::Obsolete,
     stop::{Stop, Trouble},
 };
 use crate::{Admission, AdmitRequest, BundleFile, Failure, QuotaSet, code};
+
+/// How often it is looked whether a bundle is still wanted, where no news comes.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 impl Deploy<'_> {
     /// Lets the revision in, against its tenant's limits.
@@ -83,16 +88,7 @@ impl Deploy<'_> {
                 (reading.await, None)
             }
             Content::Bundle(bundle) => {
-                let file = self
-                    .job
-                    .engine
-                    .bundles()
-                    .fetch(bundle, &self.update.key.tenant)
-                    .await
-                    .map_err(|error| {
-                        let trouble = Trouble::new(error.failure.clone(), error.to_string());
-                        Stop::failed(trouble.because(&error))
-                    })?;
+                let file = self.fetch(bundle).await?;
                 let (sha256, read) = (bundle.sha256, file.clone());
                 let reading = tasks.compute(move || tree_from_bundle(&read, sha256, &limits));
                 (reading.await, Some(file))
@@ -108,6 +104,37 @@ impl Deploy<'_> {
             Stop::failed(Trouble::new(failure, error.to_string()).because(&error))
         })?;
         Ok((tree, bundle))
+    }
+
+    /// Fetches the bundle, as long as it is wanted here: its server decides how long that takes, and nobody else waits for a
+    /// stranger's server. What has arrived of it goes where it is let go of.
+    async fn fetch(&self, bundle: &BundleRef) -> Result<BundleFile, Stop> {
+        let bundles = self.job.engine.bundles();
+        let mut fetching = bundles.fetch(bundle, &self.update.key.tenant);
+        loop {
+            let look_again = match self.obsolete(None) {
+                Some(Obsolete::NotYet(left)) => left,
+                Some(Obsolete::Cancel | Obsolete::GoOn(_)) | None => LOOK_AGAIN,
+            };
+            tokio::select! {
+                biased;
+                fetched = &mut fetching => {
+                    return fetched.map_err(|error| {
+                        let trouble = Trouble::new(error.failure.clone(), error.to_string());
+                        Stop::failed(trouble.because(&error))
+                    });
+                }
+                () = self.job.must_let_go() => return Err(Stop::HandOver),
+                () = self.keeper.news() => {}
+                () = sleep(look_again) => {}
+            }
+            if self.is_ended() {
+                return Err(Stop::Superseded(self.keeper.desired()));
+            }
+            if self.obsolete(None) == Some(Obsolete::Cancel) {
+                return Err(self.step_down("its files were still being fetched"));
+            }
+        }
     }
 }
 

@@ -12,7 +12,7 @@
 //! - **A reset is above everything**: it stands where an end of the greatest revision does, also where such an end was the very
 //!   thing that closed the context. When everything is gone the record is made new, under its fence, in one step.
 //! - **A reset is done once for each id** ([`Reset`]): a repeat would forget what came after it. Of two at once the one that was
-//!   accepted first is finished by whoever is granted the context.
+//!   accepted first is finished by whoever is granted the context, and the other one is done with it: its id says when it was asked for.
 
 use std::time::Duration;
 
@@ -41,6 +41,14 @@ pub struct Resetting {
     /// What was live when it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live: Option<Revision>,
+}
+
+impl Reset {
+    /// Whether this one has done what that one asks for: it is the same, or came to its end after that was asked for.
+    pub fn answers(&self, id: &ResetId) -> bool {
+        let at_us = u64::try_from(self.at.as_micros()).unwrap_or_default();
+        self.id == *id || id.asked_at_us().is_some_and(|asked| asked <= at_us)
+    }
 }
 
 /// The last reset that came to its end.
@@ -126,7 +134,7 @@ impl ContextRecord {
         if let Some(done) = record
             .as_ref()
             .and_then(|record| record.last_reset.as_ref())
-            && done.id == *id
+            && done.answers(id)
         {
             return ClaimAnswer::Finished(SettledOutcome {
                 ordinal: claim.ordinal,

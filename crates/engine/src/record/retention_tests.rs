@@ -81,7 +81,7 @@ proptest! {
                     asked = Some((claim(ordinal, Purpose::Expiry, owner), over));
                 }
                 Step::Reset(id) => {
-                    let id = ResetId::random(id.into());
+                    let id = ResetId::try_new(format!("{id:x}")).unwrap();
                     asked = Some((claim(Ordinal::end(Revision::MAX), Purpose::Reset(id), owner), false));
                 }
                 Step::GoLive(life) => {

@@ -101,17 +101,21 @@ impl Sweeper {
     async fn keep_sweeping(&self) {
         let every = Duration::from_secs(self.engine.options().sweep.every_seconds);
         let mut next_at = Instant::now() + self.jittered(every);
+        let mut lists_from = Instant::now();
         let look_every = LOOK_EVERY.min(every);
         let mut failed = 0_u32;
         let mut expiries = Expiries::default();
         loop {
-            let mut wait = look_every;
-            match self.turn(&mut expiries, Instant::now() >= next_at).await {
+            let now = Instant::now();
+            let may_list = now >= lists_from;
+            match self.turn(&mut expiries, may_list, now >= next_at).await {
                 Ok(swept) => {
                     if swept {
                         next_at = Instant::now() + self.jittered(every);
                     }
-                    failed = 0;
+                    if may_list {
+                        failed = 0;
+                    }
                 }
                 Err(error) => {
                     if failed == 0 {
@@ -122,21 +126,33 @@ impl Sweeper {
                     } else {
                         debug!(error = &error as &dyn Error, "not swept: {error}");
                     }
-                    // Each try lists everything at every provider: not again and again because one is away.
-                    wait = look_every.saturating_mul(1 << failed.min(6)).min(every);
+                    // Each try lists everything at every provider: not again and again because one is away. Leading, and telling
+                    // what has expired, go on.
+                    let wait = look_every.saturating_mul(1 << failed.min(6)).min(every);
+                    lists_from = Instant::now() + self.jittered(wait);
                     failed += 1;
                 }
             }
-            sleep(self.jittered(wait)).await;
+            sleep(self.jittered(look_every)).await;
         }
     }
 
-    /// Does what is due, where it is this worker's turn; whether it swept.
-    async fn turn(&self, expiries: &mut Expiries, is_due: bool) -> Result<bool, SweepError> {
+    /// Does what is due, where it is this worker's turn; whether it swept. `may_list` is whether providers may be asked for all
+    /// that they have.
+    async fn turn(
+        &self,
+        expiries: &mut Expiries,
+        may_list: bool,
+        is_due: bool,
+    ) -> Result<bool, SweepError> {
         let store = self.engine.store();
         if !store.lead_sweep(&self.owner, LEADS_FOR).await? {
             *expiries = Expiries::default();
             return Ok(false);
+        }
+        let expired = expiries.tell(&self.engine).await;
+        if !may_list {
+            return expired.map(|_| false);
         }
         if !store.remembers().await? {
             let contexts = rebuild::run(&self.engine).await?;
@@ -144,7 +160,6 @@ impl Sweeper {
                 info!("the store knows again what the providers have: {contexts} contexts");
             }
         }
-        let expired = expiries.tell(&self.engine).await;
         if !is_due {
             return expired.map(|_| false);
         }

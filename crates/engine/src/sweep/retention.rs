@@ -24,8 +24,9 @@ const PAGE: u32 = 200;
 /// Questions in one turn: a backlog is worked off over several, so that the sweeper's other work goes on.
 const PAGES_AT_ONCE: usize = 10;
 
-/// Previews that are remembered as told. Beyond, the memory begins anew, and some are told twice.
-const REMEMBERED: usize = 20_000;
+/// Previews that are remembered as told. Beyond, the rest is told when the first of these are gone: a worker that can remove
+/// nothing now is not to fill the queue.
+const REMEMBERED: usize = 100_000;
 
 /// When a preview that is still there is told of again.
 const AGAIN_AFTER: Duration = Duration::from_mins(10);
@@ -74,7 +75,7 @@ impl Expiries {
             let Some(expires_at) = record.expires_at else {
                 continue;
             };
-            if self.was_told(key, expires_at) {
+            if self.was_told(key, expires_at) || !self.has_room() {
                 continue;
             }
             if let Some(revision) = due(engine, key, record, now).await? {
@@ -96,10 +97,14 @@ impl Expiries {
             .is_some_and(|(of, at)| *of == expires_at && at.elapsed() < AGAIN_AFTER)
     }
 
-    fn remember(&mut self, key: ContextKey, expires_at: Timestamp) {
+    fn has_room(&mut self) -> bool {
         if self.told.len() >= REMEMBERED {
-            self.told.clear();
+            self.told.retain(|_, (_, at)| at.elapsed() < AGAIN_AFTER);
         }
+        self.told.len() < REMEMBERED
+    }
+
+    fn remember(&mut self, key: ContextKey, expires_at: Timestamp) {
         self.told.insert(key, (expires_at, Instant::now()));
     }
 }
@@ -118,8 +123,11 @@ async fn due(
     let is_held = record.lease.as_ref().is_some_and(|lease| lease.until > now);
     let revision = record.desired.revision;
     if record.is_expiring() {
-        // Accepted before, and whoever carried it out gave up.
-        return Ok(Some(revision).filter(|_| !is_held));
+        // Accepted before. Whoever carries it out may be waiting for a provider, and says so in the record; else they gave up.
+        let comes_back = record.waits.as_ref().is_some_and(|waits| {
+            waits.ordinal == record.desired && waits.until.saturating_add(AGAIN_AFTER) > now
+        });
+        return Ok(Some(revision).filter(|_| !is_held && !comes_back));
     }
     let store = engine.store();
     let kept = store.keeps_outcomes_for();

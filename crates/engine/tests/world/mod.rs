@@ -10,10 +10,10 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use foreshow_contract::{
-    Content, ContextEnded, ContextEvent, ContextExpired, ContextId, ContextKey, ContextReset,
-    ContextTouched, ContextUpdated, Envelope, HostLabel, IncomingEvent, InlineFile,
+    BundleRef, Content, ContextEnded, ContextEvent, ContextExpired, ContextId, ContextKey,
+    ContextReset, ContextTouched, ContextUpdated, Envelope, HostLabel, IncomingEvent, InlineFile,
     InstallationKey, ProviderName, ResetId, ResultBody, ResultEvent, Revision, STRUCTURED_JSON,
-    Secret, TenantId, Timestamp, encode, event_routing_key,
+    Secret, Sha256, TenantId, Timestamp, encode, event_routing_key,
 };
 use foreshow_engine::{
     Broker, Clock, Drained, Engine, EngineOptions, EngineParts, Message, Provider, QuotaSet,
@@ -90,6 +90,15 @@ impl Event {
 
     pub fn file(mut self, path: &str, content: &str) -> Self {
         self.updated().content = Content::Files(vec![InlineFile::text(path, content)]);
+        self
+    }
+
+    /// Its files are in a bundle, whose server never sends it.
+    pub fn silent_bundle(mut self) -> Self {
+        self.updated().content = Content::Bundle(BundleRef {
+            url: "https://silent.example/site.tar".to_owned(),
+            sha256: Sha256::of(b"site"),
+        });
         self
     }
 

@@ -43,7 +43,7 @@ async fn a_transfer_goes_on_as_often_as_it_may_and_no_more() {
         .origin
         .asked()
         .iter()
-        .map(|one| one.first_byte())
+        .map(crate::origin::Asked::first_byte)
         .collect();
     let expected = [None, Some(20_000), Some(40_000), Some(60_000), Some(80_000)];
     assert_eq!(first_bytes, expected);

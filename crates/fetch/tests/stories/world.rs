@@ -1,5 +1,6 @@
 //! A worker's side of it: bundles, their folder, and what was logged.
 
+use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -161,7 +162,7 @@ pub(crate) fn told(error: &BundlesError) -> String {
     let mut told = format!("{error} {error:?}");
     let mut source = std::error::Error::source(error);
     while let Some(error) = source {
-        told.push_str(&format!(" {error}"));
+        write!(told, " {error}").unwrap();
         source = error.source();
     }
     assert!(!told.contains(SECRET), "{told}");

@@ -5,7 +5,7 @@
 --       6 alias   7 owner   8 life of the lease   9 life of a record with nothing live, ms   10 the reset's id
 -- Answers
 --   {'unreadable', version}
---   {'reset', when, live or ''}        this very reset is done; the revision that was live before
+--   {'reset', when, live or ''}        this very reset is done, or another after it was asked for; the revision that was live before
 --   {'held', until}
 --   {'granted', fence, field, value …} with the record
 
@@ -15,7 +15,9 @@ local record = load(KEYS[1])
 if record and record.v ~= VERSION then
   return { 'unreadable', record.v or '' }
 end
-if record and record.ri == id then
+-- An id that begins with 20 digits says when it was asked for, in microseconds: a reset that ended later has done it.
+local asked = #(string.match(id, '^(%d+)%-') or '') == 20 and tonumber(string.sub(id, 1, 20))
+if record and record.ri and (record.ri == id or (asked and asked <= tonumber(record.rt))) then
   return { 'reset', pad(record.rt), record.rl and pad(record.rl) or '' }
 end
 local is_newer = not record
