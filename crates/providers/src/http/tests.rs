@@ -183,7 +183,7 @@ async fn a_refusal_is_not_argued_with() {
 #[tokio::test]
 async fn each_answer_has_one_meaning() {
     let permanent = |code| Failure::Permanent(code);
-    let cases: [(Answers, Failure); 10] = [
+    let cases: [(Answers, Failure); 11] = [
         (
             |_| refusal(401, json!({})),
             permanent(code::PROVIDER_UNAUTHORIZED),
@@ -205,8 +205,13 @@ async fn each_answer_has_one_meaning() {
             permanent(code::PROVIDER_REFUSED),
         ),
         (
-            |_| refusal(404, json!({})),
+            |_| refusal(404, json!({"error": {"code": "not_found"}})),
             permanent(code::PROVIDER_REFUSED),
+        ),
+        (
+            // Not in the vendor's words: a proxy's, or another server's.
+            |_| refusal(404, json!({})),
+            Failure::ProviderDown,
         ),
         (
             |_| refusal(400, json!({"error": {"code": "not_ready"}})),
