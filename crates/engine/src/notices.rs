@@ -5,28 +5,51 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use foreshow_contract::ContextKey;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// One board per store. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct NoticeBoard {
     /// Sorted, so that a simulation wakes everybody in the same order each time.
-    watched: Arc<Mutex<BTreeMap<ContextKey, watch::Sender<()>>>>,
+    watched: Arc<Mutex<BTreeMap<ContextKey, Arc<Pin>>>>,
+}
+
+/// Where one context's notices hang. Not a `watch` channel: that wakes its receivers in an order of chance, and a simulation is to
+/// repeat itself.
+#[derive(Debug, Default)]
+struct Pin {
+    posted: AtomicU64,
+    waiters: Notify,
+}
+
+impl Pin {
+    fn post(&self) {
+        self.posted.fetch_add(1, Ordering::SeqCst);
+        self.waiters.notify_waiters();
+    }
+}
+
+/// Whether anybody but the board has it.
+fn is_watched(pin: &Arc<Pin>) -> bool {
+    Arc::strong_count(pin) > 1
 }
 
 impl NoticeBoard {
     /// Wakes whoever watches the context.
     pub fn post(&self, key: &ContextKey) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = watched.get(key) {
-            if sender.is_closed() {
-                watched.remove(key);
+        if let Some(pin) = watched.get(key) {
+            if is_watched(pin) {
+                pin.post();
             } else {
-                sender.send_replace(());
+                watched.remove(key);
             }
         }
     }
@@ -34,9 +57,9 @@ impl NoticeBoard {
     /// Wakes whoever watches any context: notices may have been missed.
     pub fn post_all(&self) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.retain(|_, sender| !sender.is_closed());
-        for sender in watched.values() {
-            sender.send_replace(());
+        watched.retain(|_, pin| is_watched(pin));
+        for pin in watched.values() {
+            pin.post();
         }
     }
 
@@ -44,28 +67,33 @@ impl NoticeBoard {
     pub fn watch(&self, key: &ContextKey) -> Notice {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         if watched.len() >= 64 && watched.len().is_power_of_two() {
-            watched.retain(|_, sender| !sender.is_closed());
+            watched.retain(|_, pin| is_watched(pin));
         }
-        let receiver = watched
-            .entry(key.clone())
-            .or_insert_with(|| watch::Sender::new(()))
-            .subscribe();
-        Notice { receiver }
+        let pin = Arc::clone(watched.entry(key.clone()).or_default());
+        let seen = pin.posted.load(Ordering::SeqCst);
+        Notice { pin, seen }
     }
 }
 
 /// Notices about one context.
 #[derive(Debug)]
 pub struct Notice {
-    receiver: watch::Receiver<()>,
+    pin: Arc<Pin>,
+    seen: u64,
 }
 
 impl Notice {
     /// Returns once something was posted since the last return, or since the notice was made. Cancel-safe.
     pub async fn changed(&mut self) {
-        if self.receiver.changed().await.is_err() {
-            // The board dropped the sender only because it saw no receiver; wait for good rather than spin.
-            std::future::pending::<()>().await;
+        loop {
+            // Made before the look: what is posted from now on wakes it.
+            let woken = self.pin.waiters.notified();
+            let posted = self.pin.posted.load(Ordering::SeqCst);
+            if posted != self.seen {
+                self.seen = posted;
+                return;
+            }
+            woken.await;
         }
     }
 }
