@@ -58,9 +58,9 @@ pub(crate) fn next_revision(
     chosen.ok_or_else(|| {
         Failure::new(
             Exit::Usage,
-            "there is no revision above the context's newest one",
+            "the context's newest revision is the greatest there is, so nothing newer can come",
         )
-        .help("publish under another context id")
+        .help("`foreshow reset CONTEXT --tenant TENANT` forgets it; or publish under another context id")
     })
 }
 

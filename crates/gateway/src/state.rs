@@ -140,7 +140,7 @@ impl PreviewState {
             Self::Building => "It will appear here by itself, usually within moments.",
             Self::Failed { message, .. } => message,
             Self::Removed => {
-                "Its session is over, or a newer revision took its place. The address stays reserved for it."
+                "Its session is over, nobody used it for as long as it was kept, or a newer revision took its place. The address stays reserved for it."
             }
             Self::Lost => "It is unavailable. Publish it again to bring it back to this address.",
             Self::Unknown => {
