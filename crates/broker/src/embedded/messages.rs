@@ -117,6 +117,7 @@ fn delivery(row: &Row<'_>, queue: Queue, receipt: Receipt) -> Result<Delivery, D
         queue,
         attempt: attempt(row.get(1)?),
         history: read_json(&row.get::<_, String>(2)?, "history", id),
+        replay: 0,
         accepted_at: Timestamp::from_micros(row.get(8)?),
         redelivered: row.get(9)?,
         receipt,

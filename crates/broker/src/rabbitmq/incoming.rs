@@ -96,6 +96,7 @@ impl Incoming {
             queue,
             attempt: self.attempt,
             history: self.history,
+            replay: 0,
             accepted_at: self.accepted_at,
             redelivered: self.redelivered,
             receipt,

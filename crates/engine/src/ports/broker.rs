@@ -166,6 +166,8 @@ pub struct Delivery {
     pub attempt: NonZeroU32,
     /// How earlier attempts went.
     pub history: Vec<AttemptReport>,
+    /// How often an operator replayed the message from the dead letters; 0 in its first life.
+    pub replay: u32,
     /// When the broker first took the message.
     pub accepted_at: Timestamp,
     /// Whether it may have been delivered before to a consumer that went away, or gave it back; a delay keeps it, also

@@ -314,6 +314,7 @@ impl Consumer {
                 queue,
                 attempt,
                 history,
+                replay: 0,
                 accepted_at,
                 redelivered,
                 receipt,

@@ -388,6 +388,7 @@ impl Consumer {
                 queue: self.queue,
                 attempt: waiting.attempt,
                 history: waiting.history.clone(),
+                replay: 0,
                 accepted_at: waiting.accepted_at,
                 redelivered: waiting.redelivered,
                 receipt,
