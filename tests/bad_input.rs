@@ -9,11 +9,12 @@ use std::process::Output;
 use foreshow_contract::{
     Content, ContextEvent, ContextUpdated, Encoding, InlineFile, ResultBody, Revision,
 };
-use foreshow_tests::{Foreshow, Up, Upstream, event, key, update, write};
+use foreshow_tests::{Foreshow, Up, Upstream, event, eventually, key, update, write};
 
 foreshow_tests::on_every_ground! {
     events_that_cannot_be_taken_are_rejected_by_name_and_kept
     files_that_cannot_be_deployed_fail_by_name
+    what_fails_at_once_is_remembered_each_time
 }
 
 fn said(output: &Output) -> String {
@@ -284,4 +285,42 @@ async fn a_full_disk_loses_nothing_stops_nobody_else_and_goes_on_when_there_is_r
     let end = upstream.next_end().await;
     assert_eq!(end.outcome().short(), "ready", "{end:?}");
     assert_eq!(end.key().expect("a result has a key"), key("acme", "large"));
+}
+
+/// What is decided within a millisecond: its holder's own renewal may hear of the settlement before the settlement is answered.
+async fn what_fails_at_once_is_remembered_each_time(foreshow: Foreshow) {
+    const CONTEXTS: usize = 60;
+    let up = foreshow.up().await;
+    let mut upstream = Upstream::connect(&foreshow).await;
+    let contexts: Vec<_> = (0..CONTEXTS)
+        .map(|number| key("acme", &format!("c{number}")))
+        .collect();
+    let events: Vec<_> = contexts
+        .iter()
+        .map(|key| {
+            let mut incoming = update(key, 1, "x");
+            if let ContextEvent::Updated(update) = &mut incoming.event {
+                update.routing.providers = vec!["nobody".into()];
+            }
+            incoming
+        })
+        .collect();
+    upstream.publisher().publish_all(&events).await;
+    for _ in &contexts {
+        let end = upstream.next_end().await;
+        let ResultBody::Failed(failed) = &end.body else {
+            panic!("{end:?}")
+        };
+        assert_eq!(failed.error.code.as_str(), "unknown_provider", "{end:?}");
+    }
+    let store = foreshow.store().await;
+    for key in &contexts {
+        // The history is written behind the answer.
+        eventually(&format!("{key} is remembered"), async || {
+            store.history(Some(key), 10).await.unwrap().len() == 1
+        })
+        .await;
+    }
+    let said = up.said();
+    assert!(!said.contains("was lost"), "{said}");
 }

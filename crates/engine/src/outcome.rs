@@ -139,17 +139,28 @@ pub(crate) struct Subject {
     pub(crate) key: ContextKey,
     pub(crate) ordinal: Ordinal,
     pub(crate) kind: EventKind,
+    /// Which life of it is told of: how often it was replayed from the dead letters.
+    pub(crate) replay: u32,
     pub(crate) envelope: Arc<Envelope>,
 }
 
 impl Subject {
-    /// The event's subject; `None` of a touch, which has no place in the order.
-    pub(crate) fn of(incoming: &IncomingEvent) -> Option<Self> {
+    /// The event's subject, replayed so often; `None` of a touch, which has no place in the order.
+    pub(crate) fn of(incoming: &IncomingEvent, replay: u32) -> Option<Self> {
         Some(Self {
             key: incoming.event.key().clone(),
             ordinal: incoming.event.ordinal()?,
             kind: incoming.event.kind(),
+            replay,
             envelope: Arc::new(incoming.envelope.clone()),
         })
+    }
+
+    /// The same event in another of its lives.
+    pub(crate) fn in_life(&self, replay: u32) -> Self {
+        Self {
+            replay,
+            ..self.clone()
+        }
     }
 }

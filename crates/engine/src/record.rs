@@ -94,6 +94,8 @@ pub struct LeaseId {
     pub owner: Owner,
     /// Higher than that of any earlier lease of the context.
     pub fence: u64,
+    /// Which life of the event it is for: how often that was replayed from the dead letters.
+    pub replay: u32,
 }
 
 /// The right to change one context. Only [`Store::claim`](crate::Store::claim) makes one.
@@ -244,6 +246,22 @@ pub struct SettledOutcome {
     pub outcome: Outcome,
     /// When that was settled.
     pub at: Timestamp,
+    /// In which life: how often the event had been replayed from the dead letters.
+    #[serde(default, skip_serializing_if = "is_first_life")]
+    pub replay: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_first_life(replay: &u32) -> bool {
+    *replay == 0
+}
+
+impl SettledOutcome {
+    /// Whether the event, replayed so often, is taken up anew in spite of this end. Only a failure is: what went well is said
+    /// again. A copy from an earlier life, should one still come, finds the end of the newest.
+    pub fn is_reopened_by(&self, replay: u32) -> bool {
+        replay > self.replay && matches!(self.outcome, Outcome::Failed { .. })
+    }
 }
 
 /// The pure answer to a claim; see [`crate::Claimed`].
@@ -286,6 +304,7 @@ impl ClaimAnswer {
                         ordinal: claim.ordinal,
                         owner: claim.owner.clone(),
                         fence,
+                        replay: claim.replay,
                     }),
                     is_unknown: record.unproven && !remembers,
                     record: Box::new(record),

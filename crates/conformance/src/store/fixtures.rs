@@ -56,6 +56,7 @@ pub fn claim(key: &ContextKey, ordinal: Ordinal, digest: &str) -> Claim {
         owner: Owner::new(format!("owner-{}", OWNERS.fetch_add(1, Ordering::Relaxed))),
         ttl: TTL,
         purpose: Purpose::Event,
+        replay: 0,
     }
 }
 
@@ -63,6 +64,7 @@ pub fn claim(key: &ContextKey, ordinal: Ordinal, digest: &str) -> Claim {
 pub fn expiry(key: &ContextKey, number: u64) -> Claim {
     Claim {
         purpose: Purpose::Expiry,
+        replay: 0,
         ..claim(key, end(number), "end")
     }
 }
@@ -71,6 +73,7 @@ pub fn expiry(key: &ContextKey, number: u64) -> Claim {
 pub fn reset(key: &ContextKey, id: &str) -> Claim {
     Claim {
         purpose: Purpose::Reset(ResetId::try_new(id).unwrap()),
+        replay: 0,
         ..claim(key, Ordinal::end(Revision::MAX), "end")
     }
 }

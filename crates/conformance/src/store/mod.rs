@@ -133,6 +133,7 @@ macro_rules! store_contract {
             those_who_wait_hear_of_a_release_and_of_something_newer
             a_claim_whose_answer_was_lost_is_granted_again
             a_settlement_whose_answer_was_lost_is_found_by_the_next_claim
+            a_failed_event_that_is_replayed_has_a_new_life
             what_is_written_under_a_lease_may_be_written_twice
             a_new_store_does_not_remember_until_it_is_rebuilt
             a_rebuild_that_a_wipe_overtook_does_not_count

@@ -10,7 +10,7 @@ mod view;
 use std::{sync::Arc, time::Duration};
 
 use foreshow_contract::{ContextKey, Ordinal};
-use foreshow_engine::{GateId, Lane, Store as _, testing::MemoryStore};
+use foreshow_engine::{Claim, GateId, Lane, Store as _, testing::MemoryStore};
 use proptest::test_runner::{Config, TestRunner};
 
 use self::{
@@ -49,7 +49,11 @@ async fn compare(adapter: &dyn Adapter, ops: &[Op]) {
                 context: number,
                 ordinal,
                 digest,
-            } => claim(&context(*number), *ordinal, &format!("{ordinal} {digest}")),
+                replay,
+            } => Claim {
+                replay: *replay,
+                ..claim(&context(*number), *ordinal, &format!("{ordinal} {digest}"))
+            },
             Op::Expire {
                 context: number,
                 other,

@@ -141,7 +141,7 @@ impl Job {
 
     /// Claims the context, as often as it takes, and does what the store answers.
     async fn drive(&self, incoming: &IncomingEvent, wish: Wish<'_>) -> Result<(), ShuttingDown> {
-        let Some(subject) = &Subject::of(incoming) else {
+        let Some(subject) = &Subject::of(incoming, self.delivery.replay) else {
             return self.ack().await;
         };
         let digest = match &incoming.event {
@@ -171,6 +171,7 @@ impl Job {
             owner: self.engine.new_owner(),
             ttl: options.lease.ttl(),
             purpose,
+            replay: self.delivery.replay,
         };
         let mut watch = self.engine.store().watch(&subject.key);
         let locals = self.engine.locals();
@@ -209,7 +210,8 @@ impl Job {
             match claimed {
                 Claimed::Finished(settled) => {
                     debug!(context.id = %subject.key, "{} had ended before; saying so again", subject.ordinal);
-                    return self.conclude(subject, event, &settled.outcome, true).await;
+                    let told = subject.in_life(settled.replay);
+                    return self.conclude(&told, event, &settled.outcome, true).await;
                 }
                 Claimed::Stale { by } => {
                     debug!(context.id = %subject.key, "{} is superseded by {by}", subject.ordinal);
@@ -433,16 +435,14 @@ impl Job {
                 }
             },
         };
-        let settling = keeper
-            .hold(
-                self.engine
-                    .insist(&self.shutdown, || store.settle(keeper.id(), &settlement)),
-            )
-            .await;
-        match settling {
-            Ok(Ok(Settling::Settled { outcome })) => Ok(Worked::Settled(outcome)),
-            Ok(Ok(Settling::Lost)) | Err(LeaseLost) => Ok(Worked::LeaseLost),
-            Ok(Err(shutting_down)) => Err(shutting_down),
+        // Not held: the store's fence alone decides here. The renewals, which may hear of the settlement before its answer is
+        // here, would take it for a lease that was lost.
+        let settling = self
+            .engine
+            .insist(&self.shutdown, || store.settle(keeper.id(), &settlement));
+        match settling.await? {
+            Settling::Settled { outcome } => Ok(Worked::Settled(outcome)),
+            Settling::Lost => Ok(Worked::LeaseLost),
         }
     }
 

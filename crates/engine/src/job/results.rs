@@ -17,7 +17,7 @@ pub(super) fn of(subject: &Subject, outcome: &Outcome, engine: &Engine) -> Vec<R
         EventKind::Expire | EventKind::Reset => None,
     };
     let end =
-        told.and_then(|kind| Some(result(subject, kind, end(subject, outcome, engine)?, now)));
+        told.and_then(|kind| Some(result(subject, kind, subject.replay, end(subject, outcome, engine)?, now)));
     let (reason, gone) = match outcome {
         Outcome::Ready(ready) => (RemovalReason::Replaced, ready.replaced.as_slice()),
         Outcome::Removed { expired } if subject.kind == EventKind::Expire => {
@@ -34,9 +34,11 @@ pub(super) fn of(subject: &Subject, outcome: &Outcome, engine: &Engine) -> Vec<R
             revision,
             reason,
         };
+        // A revision goes once, whatever its lives.
         result(
             subject,
             EventKind::Update,
+            0,
             ResultBody::Removed(removed),
             now,
         )
@@ -104,6 +106,7 @@ pub(super) fn building(subject: &Subject, step: &Step, now: Timestamp) -> Result
     result(
         subject,
         EventKind::Update,
+        subject.replay,
         ResultBody::Building(building),
         now,
     )
@@ -114,8 +117,14 @@ pub(super) fn rejected(rejection: &Rejection, now: Timestamp) -> ResultEvent {
     ResultEvent::rejected(rejection, now)
 }
 
-fn result(subject: &Subject, kind: EventKind, body: ResultBody, now: Timestamp) -> ResultEvent {
-    ResultEvent::of(kind, 0, body, now)
+fn result(
+    subject: &Subject,
+    kind: EventKind,
+    replay: u32,
+    body: ResultBody,
+    now: Timestamp,
+) -> ResultEvent {
+    ResultEvent::of(kind, replay, body, now)
         .expect("everything but a rejection names its context and revision")
         .traced_by(&subject.envelope)
 }

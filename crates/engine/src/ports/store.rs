@@ -194,6 +194,8 @@ pub struct Claim {
     pub ttl: Duration,
     /// On whose behalf.
     pub purpose: Purpose,
+    /// How often an operator replayed the event from the dead letters. One that failed in an earlier life is taken up anew.
+    pub replay: u32,
 }
 
 /// On whose behalf a context is claimed.
@@ -458,6 +460,9 @@ impl HistoryEntry {
         let mut detail = outcome.detail();
         if let Some(why) = cancelled {
             detail = format!("{detail}; cancelled: {why}");
+        }
+        if lease.replay > 0 {
+            detail = format!("{detail} (replay {})", lease.replay);
         }
         Self {
             at,

@@ -50,7 +50,9 @@ impl ContextRecord {
             if settled.digest != claim.digest {
                 return ClaimAnswer::Conflict;
             }
-            return ClaimAnswer::Finished(settled.clone());
+            if !settled.is_reopened_by(claim.replay) {
+                return ClaimAnswer::Finished(settled.clone());
+            }
         }
         match claim.purpose {
             Purpose::Event | Purpose::Reset(_) => Self::claim_event(record, claim, now),

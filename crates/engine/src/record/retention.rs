@@ -141,6 +141,7 @@ impl ContextRecord {
                 digest: claim.digest.clone(),
                 outcome: Outcome::Reset { live: done.live },
                 at: done.at,
+                replay: 0,
             });
         }
         let record = record.get_or_insert_with(|| Self::accepted_first(claim, now));

@@ -30,6 +30,7 @@ fn claim(ordinal: Ordinal, purpose: Purpose, owner: u64) -> Claim {
         owner: Owner::new(format!("w/{owner}")),
         ttl: TTL,
         purpose,
+        replay: 0,
     }
 }
 
@@ -135,7 +136,7 @@ proptest! {
                 if let ClaimAnswer::Granted(fence) = answer {
                     let known = before.as_ref().map_or(0, |record| record.fence);
                     prop_assert!(fence > known, "fences grow, over a reset too");
-                    lease = Some(LeaseId { key: claim.key, ordinal: claim.ordinal, owner: claim.owner, fence });
+                    lease = Some(LeaseId { key: claim.key, ordinal: claim.ordinal, owner: claim.owner, fence, replay: 0 });
                 }
             }
             let (Some(before), Some(after)) = (&before, &record) else { continue };

@@ -42,6 +42,7 @@ fn claim(ordinal: Ordinal, owner: &str) -> Claim {
         owner: Owner::new(owner),
         ttl: TTL,
         purpose: Purpose::Event,
+        replay: 0,
     }
 }
 
@@ -51,6 +52,7 @@ fn lease(claim: &Claim, fence: u64) -> LeaseId {
         ordinal: claim.ordinal,
         owner: claim.owner.clone(),
         fence,
+        replay: claim.replay,
     }
 }
 
@@ -244,6 +246,7 @@ fn the_same_revision_with_other_content_is_a_conflict() {
         digest: "same".to_owned(),
         outcome: Outcome::removed(),
         at: at(2),
+        replay: 0,
     };
     assert_eq!(
         ContextRecord::claim(record, &other, Some(&settled), at(3)),

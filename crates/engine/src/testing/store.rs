@@ -231,6 +231,7 @@ impl Store for MemoryStore {
                     .unwrap_or_default(),
                 outcome: outcome.clone(),
                 at: now,
+                replay: lease.replay,
             };
             outcomes.insert(lease.ordinal, settled);
         }

@@ -241,6 +241,7 @@ impl World {
             owner: Owner::new(format!("owner {revision}")),
             ttl: HOUR,
             purpose: foreshow_engine::Purpose::Event,
+            replay: 0,
         };
         match self.store.claim(&claim).await.unwrap() {
             Claimed::Granted { lease, .. } => lease,

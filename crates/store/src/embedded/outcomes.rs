@@ -20,9 +20,10 @@ pub(super) fn load(
     key: &ContextKey,
     ordinal: Ordinal,
 ) -> Result<Option<SettledOutcome>, StepError> {
-    let found: Option<(String, String, i64)> = connection
+    let found: Option<(String, String, i64, u32)> = connection
         .prepare_cached(
-            "SELECT digest, outcome, at FROM outcomes WHERE tenant = ?1 AND context = ?2 AND revision = ?3 AND kind = ?4",
+            "SELECT digest, outcome, at, replay FROM outcomes
+             WHERE tenant = ?1 AND context = ?2 AND revision = ?3 AND kind = ?4",
         )?
         .query_row(
             (
@@ -31,11 +32,11 @@ pub(super) fn load(
                 to_integer(ordinal.revision),
                 kind_number(ordinal.kind),
             ),
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
         )
         .optional()?;
     found
-        .map(|(digest, outcome, at)| {
+        .map(|(digest, outcome, at, replay)| {
             let outcome =
                 serde_json::from_str(&outcome).map_err(|source| StepError::Unreadable {
                     what: "outcome",
@@ -48,6 +49,7 @@ pub(super) fn load(
                 digest,
                 outcome,
                 at,
+                replay,
             })
         })
         .transpose()
@@ -88,8 +90,8 @@ pub(super) fn save(
     };
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO outcomes (tenant, context, revision, kind, digest, outcome, ready_as, at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT OR REPLACE INTO outcomes (tenant, context, revision, kind, digest, outcome, ready_as, at, replay)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         )?
         .execute((
             key.tenant.as_str(),
@@ -100,6 +102,7 @@ pub(super) fn save(
             to_json(&settled.outcome),
             ready_as,
             settled.at.as_micros(),
+            settled.replay,
         ))?;
     Ok(())
 }

@@ -89,6 +89,8 @@ CREATE TABLE gate_entries (
     PRIMARY KEY (account, lane, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX gate_entries_by_age ON gate_entries (account, lane, at);
+", "
+ALTER TABLE outcomes ADD COLUMN replay INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// A row says that an event, published or about to be, needs the bundle.

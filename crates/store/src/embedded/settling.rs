@@ -61,6 +61,7 @@ pub(super) fn settle(
                 .unwrap_or_default(),
             outcome: outcome.clone(),
             at: step.now,
+            replay: lease.replay,
         };
         outcomes::save(step.tx, step.key, &settled)?;
     }

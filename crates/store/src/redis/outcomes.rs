@@ -1,6 +1,7 @@
 //! How an event ended, as one string: `1 <instant> <revisions that are told as gone, or -> <length of digest> <digest><JSON>`.
 //! After a reset of the context it is `2 <instant> <fence of the reset> <revisions> …`, and what was settled before, which no
-//! script can find, does not count any more.
+//! script can find, does not count any more. Of an event that was replayed from the dead letters it is
+//! `3 <instant> <fence of the reset, or -> <how often it was replayed> <revisions> …`.
 //!
 //! A script puts it together: what is gone and when it was settled are known there alone. Redis forgets it by itself
 //! once it is old. Kept by age and not by number: an acknowledgement is never confirmed, so only age tells that no copy of
@@ -16,9 +17,13 @@ pub(super) fn parse(stored: &[u8], ordinal: Ordinal) -> Option<SettledOutcome> {
     let (version, rest) = word(stored)?;
     let (at, rest) = word(rest)?;
     let at = to_instant(at)?;
-    let rest = match version {
-        b"1" => rest,
-        b"2" => word(rest)?.1,
+    let (replay, rest) = match version {
+        b"1" => (0, rest),
+        b"2" => (0, word(rest)?.1),
+        b"3" => {
+            let (replay, rest) = word(word(rest)?.1)?;
+            (u32::try_from(to_number(replay)?).ok()?, rest)
+        }
         _ => return None,
     };
     let (gone, rest) = word(rest)?;
@@ -33,6 +38,7 @@ pub(super) fn parse(stored: &[u8], ordinal: Ordinal) -> Option<SettledOutcome> {
         digest: unpack(digest)?,
         outcome,
         at,
+        replay,
     })
 }
 
@@ -47,7 +53,7 @@ pub(super) fn counts(stored: &[u8], reset_fence: Option<u64>) -> bool {
     let mut words = stored.splitn(4, |byte| *byte == b' ');
     let (version, fence) = (words.next(), words.nth(1));
     reset_fence
-        .is_none_or(|reset| version == Some(b"2") && fence.and_then(to_number) == Some(reset))
+        .is_none_or(|reset| matches!(version, Some(b"2" | b"3")) && fence.and_then(to_number) == Some(reset))
 }
 
 /// Puts the revisions that are told as gone where the outcome has them.
@@ -79,6 +85,8 @@ mod tests {
             (b"2 5 9 - 1 d{}", [true, true]),
             (b"2 5 8 - 1 d{}", [true, false]),
             (b"1 9 9 - 1 d{}", [true, false]),
+            (b"3 5 9 1 - 1 d{}", [true, true]),
+            (b"3 5 - 9 - 1 d{}", [true, false]),
         ] {
             assert_eq!([None, Some(9)].map(|fence| counts(stored, fence)), expected);
         }
@@ -96,8 +104,17 @@ mod tests {
         let later = br#"2 5 9 7,8 1 d{"kind":"removed"}"#;
         let expired = [7, 8].map(|number| number.try_into().unwrap()).to_vec();
         assert_eq!(read(later).unwrap().outcome, Outcome::Removed { expired });
+        for (replayed, times) in [
+            (&br#"3 5 - 2 - 1 d{"kind":"removed"}"#[..], 2),
+            (br#"3 5 9 1 - 1 d{"kind":"removed"}"#, 1),
+            (br#"2 5 9 - 1 d{"kind":"removed"}"#, 0),
+        ] {
+            assert_eq!(read(replayed).unwrap().replay, times);
+        }
         for damaged in [
-            &br#"3 5 - 1 d{"kind":"removed"}"#[..],
+            &br#"4 5 - 1 d{"kind":"removed"}"#[..],
+            br#"3 5 - 1 d{"kind":"removed"}"#,
+            br#"3 5 - x - 1 d{"kind":"removed"}"#,
             br#"2 5 - 1 d{"kind":"removed"}"#,
             br#"1 x - 1 d{"kind":"removed"}"#,
             br#"1 5 , 1 d{"kind":"removed"}"#,

@@ -67,6 +67,7 @@ impl Inner {
                 digest: claim.digest.clone(),
                 outcome: Outcome::Reset { live },
                 at,
+                replay: 0,
             }),
             ClaimAnswer::Granted(fence, fields) => {
                 let record =
@@ -82,6 +83,7 @@ impl Inner {
                         ordinal: claim.ordinal,
                         owner: claim.owner.clone(),
                         fence,
+                        replay: claim.replay,
                     }),
                     record: Box::new(record),
                 }
@@ -102,6 +104,7 @@ impl Inner {
             .arg(claim.owner.to_string())
             .arg(span(claim.ttl))
             .arg(life_ms(self.keep_outcomes, claim.ttl))
+            .arg(claim.replay.to_string())
     }
 
     fn claim_of_an_expiry(&self, claim: &Claim) -> Call {
@@ -237,7 +240,8 @@ impl Inner {
                 "1"
             } else {
                 ""
-            });
+            })
+            .arg(lease.replay.to_string());
         let kept = settlement.kept.iter();
         let call = kept.fold(call, |call, kept| call.arg(kept.as_str()));
         let (at, alias, since, expires_at, gone) = match self.call(call).await? {

@@ -30,6 +30,7 @@ async fn bring_live(store: &RedisStore, forgetful: &RedisStore, number: u64) {
         owner: Owner::new(&hex(1)[..32]),
         ttl: Duration::from_secs(30),
         purpose: Purpose::Event,
+        replay: 0,
     };
     let Claimed::Granted { lease, .. } = store.claim(&claim).await.unwrap() else {
         panic!("{key} was not granted")

@@ -65,6 +65,7 @@ fn settled(ordinal: Ordinal, outcome: Outcome, at: Timestamp) -> SettledOutcome 
         digest: String::new(),
         outcome,
         at,
+        replay: 0,
     }
 }
 

@@ -36,6 +36,7 @@ fn claim(context: &str, owner: &str) -> Claim {
         owner: Owner::new(owner),
         ttl: LEASES.ttl(),
         purpose: Purpose::Event,
+        replay: 0,
         key,
     }
 }

@@ -14,6 +14,7 @@ pub(super) enum Op {
         context: usize,
         ordinal: Ordinal,
         digest: u8,
+        replay: u32,
     },
     /// Of the revision that is the newest, or of another.
     Expire {
@@ -125,13 +126,19 @@ fn ordinal() -> impl Strategy<Value = Ordinal> {
     })
 }
 
+/// How often an operator replayed the event: mostly never.
+fn replay() -> impl Strategy<Value = u32> {
+    prop_oneof![3 => Just(0_u32), 1 => 1..3_u32]
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let (context, lease, deployment) = (0..4_usize, 0..64_usize, 0..5_u8);
     let claim =
-        (context.clone(), ordinal(), 0..8_u8).prop_map(|(context, ordinal, digest)| Op::Claim {
+        (context.clone(), ordinal(), 0..8_u8, replay()).prop_map(|(context, ordinal, digest, replay)| Op::Claim {
             context,
             ordinal,
             digest: digest / 7,
+            replay,
         });
     let settle = (
         lease.clone(),
@@ -226,6 +233,7 @@ fn of_retention() -> impl Strategy<Value = Vec<Op>> {
                     context,
                     ordinal,
                     digest: 0,
+                    replay: 0,
                 },
                 Op::GoLive {
                     lease: 3,
@@ -245,7 +253,7 @@ fn of_retention() -> impl Strategy<Value = Vec<Op>> {
             ]
         },
     );
-    let failure = (context.clone(), 0..5_u64).prop_map(|(context, number)| {
+    let failure = (context.clone(), 0..5_u64, replay()).prop_map(|(context, number, replay)| {
         let ordinal = Ordinal::update(revision(number));
         let end = Op::Settle {
             lease: 3,
@@ -261,6 +269,7 @@ fn of_retention() -> impl Strategy<Value = Vec<Op>> {
                 context,
                 ordinal,
                 digest: 0,
+                replay,
             },
             end,
         ]

@@ -3,6 +3,7 @@
 -- KEYS  1 the record   2 the end of this very event
 -- ARGV  1 now, or ''   2 channel of notices   3 the context's name   4 place of the event (21 digits)   5 digest
 --       6 alias   7 owner   8 life of the lease   9 life of a record with nothing live, ms
+--       10 how often the event was replayed from the dead letters
 -- Answers
 --   {'unreadable', version}
 --   {'over', the end as stored}        this event ended before; whether its content was the same is for the caller to see
@@ -12,7 +13,7 @@
 --   {'granted', fence, field, value …} with the record
 
 local over = redis.call('GET', KEYS[2])
-if over and counts(over, redis.call('HGET', KEYS[1], 'rf')) then
+if over and counts(over, redis.call('HGET', KEYS[1], 'rf')) and not is_reopened(over, ARGV[5], ARGV[10]) then
   return { 'over', over }
 end
 local now = clock(ARGV[1])

@@ -186,7 +186,25 @@ end
 -- Whether what is stored of how an event ended counts. What was settled before the context's last reset is forgotten: a script
 -- can't find it to delete it, so whatever is settled after one names that reset's fence.
 local function counts(over, reset_fence)
-  return over and (not reset_fence or string.match(over, '^2 %d+ (%d+) ') == reset_fence)
+  return over and (not reset_fence or string.match(over, '^[23] %d+ (%S+) ') == reset_fence)
+end
+
+-- Whether an event that ended so is taken up anew, where it was replayed from the dead letters so often: only a failure of an
+-- earlier life is, of the same content.
+local function is_reopened(over, digest, replay)
+  local life, length, from = '0', string.match(over, '^1 %d+ %S+ (%d+) ()')
+  if not length then
+    length, from = string.match(over, '^2 %d+ %S+ %S+ (%d+) ()')
+  end
+  if not length then
+    life, length, from = string.match(over, '^3 %d+ %S+ (%d+) %S+ (%d+) ()')
+  end
+  if not length or tonumber(replay) <= tonumber(life) then
+    return false
+  end
+  local json = from + tonumber(length)
+  local failed = '{"kind":"failed",'
+  return string.sub(over, from, json - 1) == digest and string.sub(over, json, json + #failed - 1) == failed
 end
 
 -- Makes a record of a first event. Nobody has written under its fence yet: where the store forgot things, providers may know

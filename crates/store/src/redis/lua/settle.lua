@@ -5,7 +5,8 @@
 -- ARGV  1 now, or ''   2 channel of notices   3 the context's name   4 owner   5 fence   6 revision
 --       7 ready, failed, removed, reset or superseded   8 expiry, or ''   9 how long ends are kept, ms   10 the outcome, as JSON
 --       11 the deployment that is ready, or ''   12 how long its build took, ms, or ''
---       13 whether its build was cancelled for something newer: '1' or ''   14… deployments that were kept
+--       13 whether its build was cancelled for something newer: '1' or ''   14 how often the event was replayed
+--       15… deployments that were kept
 -- Answers
 --   {'unreadable', version}
 --   {'lost'}                                            no such lease, also where this settlement was made before; or no
@@ -91,7 +92,7 @@ if kind == 'ready' then
     changes:put('m', string.format('%.0f', mean))
   end
   local kept = {}
-  for i = 14, #ARGV do
+  for i = 15, #ARGV do
     kept[ARGV[i]] = true
   end
   local shown = redis.call('HGETALL', KEYS[3])
@@ -145,6 +146,9 @@ local told = #replaced > 0 and table.concat(replaced, ',') or '-'
 if kind ~= 'superseded' then
   local settled = bare(now)
   local head = record.rf and '2 ' .. settled .. ' ' .. record.rf or '1 ' .. settled
+  if ARGV[14] ~= '0' then
+    head = table.concat({ '3', settled, record.rf or '-', ARGV[14] }, ' ')
+  end
   local stored = table.concat({ head, told, #digest, digest .. ARGV[10] }, ' ')
   redis.call('SET', KEYS[2], stored, 'PX', keep_ms)
 end
