@@ -315,7 +315,11 @@ async fn what_fails_at_once_is_remembered_each_time(foreshow: Foreshow) {
         let ResultBody::Failed(failed) = &end.body else {
             panic!("{end:?}")
         };
-        assert_eq!(failed.error.code.as_str(), "no_suitable_provider", "{end:?}");
+        assert_eq!(
+            failed.error.code.as_str(),
+            "no_suitable_provider",
+            "{end:?}"
+        );
     }
     let store = foreshow.store().await;
     for key in &contexts {

@@ -73,15 +73,18 @@ impl Refused {
         }
     }
 
-    /// What the log may have and a tenant may not: host, address and range. Never path, query or credentials.
+    /// What the log may have and a tenant may not: host, address and range, and the setting that decides. Never path, query or credentials.
     pub fn detail(&self) -> String {
         match &*self.0 {
             Why::Address {
                 host,
                 address,
                 range,
-            } => format!("{host} leads to {address}, in {range}"),
-            Why::Url(fault) => fault.to_string(),
+            } => format!("{host} leads to {address}, in {range}; egress.allow lets ranges through"),
+            Why::Url(fault) => match fault.opened_by() {
+                Some(key) => format!("{fault}; {key} decides"),
+                None => fault.to_string(),
+            },
         }
     }
 }
@@ -98,6 +101,22 @@ impl fmt::Display for Refused {
 }
 
 impl Error for Refused {}
+
+impl Fault {
+    /// The setting that would let it through, where there is one.
+    fn opened_by(&self) -> Option<&'static str> {
+        match self {
+            Self::Scheme { http: false } => Some("egress.http"),
+            Self::Port { .. } => Some("egress.ports"),
+            Self::Scheme { http: true }
+            | Self::Unreadable
+            | Self::TooLong { .. }
+            | Self::Credentials
+            | Self::Downgrade
+            | Self::Location => None,
+        }
+    }
+}
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -293,6 +293,25 @@ impl EngineOptions {
         {
             return Err(OptionsError::new(key, "must be no more than 30 days"));
         }
+        for (key, limit) in [
+            ("bundle.files", self.bundle.files as u64),
+            ("bundle.total_bytes", self.bundle.total_bytes),
+            ("bundle.file_bytes", self.bundle.file_bytes),
+            ("bundle.depth", self.bundle.depth as u64),
+        ] {
+            if limit == 0 {
+                return Err(OptionsError::new(
+                    key,
+                    "must be above 0, or no files are ever within it",
+                ));
+            }
+        }
+        if self.bundle.file_bytes > self.bundle.total_bytes {
+            return Err(OptionsError::new(
+                "bundle.file_bytes",
+                "must be no more than bundle.total_bytes, which is what all files together may have",
+            ));
+        }
         if self.worker.hold_seconds == 0 {
             return Err(OptionsError::new(
                 "worker.hold_seconds",

@@ -34,9 +34,10 @@ pub enum Outcome {
     },
     /// The context was reset, and is forgotten. Never kept as an event's end: the record itself tells of the last one.
     Reset {
-        /// What was live: it gets a `removed` notice.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        live: Option<Revision>,
+        /// What was live, and the announced revisions kept beside it: each gets a `removed` notice. Known when it is settled,
+        /// by the store.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gone: Vec<Revision>,
     },
     /// Something newer won. Never kept by a store: an accepted order only grows, so the answer is always at hand.
     Superseded {

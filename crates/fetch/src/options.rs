@@ -71,6 +71,12 @@ impl BundlesOptions {
                 "must be above 0, or nothing is ever fetched",
             ));
         }
+        if self.fetch_timeout_seconds.saturating_mul(1_000) < self.stall_timeout_ms {
+            return Err(OptionsError::new(
+                "bundles.fetch_timeout_seconds",
+                "must be no less than bundles.stall_timeout_ms, or a server that stalls is never told of as such",
+            ));
+        }
         if self.fetch_timeout_seconds >= hold_seconds {
             return Err(OptionsError::new(
                 "bundles.fetch_timeout_seconds",

@@ -181,6 +181,7 @@ macro_rules! store_contract {
             an_end_and_an_expiry_of_one_revision_are_settled_once
             an_expiry_passed_by_an_update_is_moot
             a_reset_opens_a_context_for_any_revision
+            a_reset_tells_every_announced_revision
             a_reset_waits_for_the_holder_who_steps_down
             a_reset_is_done_once
             a_reset_is_done_with_another_that_ended_after_it_was_asked_for

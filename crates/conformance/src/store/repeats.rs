@@ -102,38 +102,59 @@ pub async fn a_failed_event_that_is_replayed_has_a_new_life(adapter: &dyn Adapte
         store.claim(&asked).await.unwrap()
     };
     let (lease, _) = grant(&*store, &key, up(1)).await;
-    store.settle(lease.id(), &settlement(failed())).await.unwrap();
+    store
+        .settle(lease.id(), &settlement(failed()))
+        .await
+        .unwrap();
 
     let same = up(1).to_string();
     let conflict = replayed(1, "other").await;
     assert!(matches!(conflict, Claimed::Conflict), "{conflict:?}");
     for (replay, outcome) in [(1, failed()), (2, ready("dep-1", far()))] {
         let before = replayed(replay - 1, &same).await;
-        assert!(matches!(before, Claimed::Finished(ref settled) if settled.replay == replay - 1), "{before:?}");
+        assert!(
+            matches!(before, Claimed::Finished(ref settled) if settled.replay == replay - 1),
+            "{before:?}"
+        );
         let Claimed::Granted { lease, .. } = replayed(replay, &same).await else {
             panic!()
         };
         // While the new life goes on, a copy of the earlier one is told how that ended.
         let copy = ask(&*store, &key, up(1)).await;
-        assert!(matches!(copy, Claimed::Finished(ref settled) if settled.outcome == failed()), "{copy:?}");
-        store.settle(lease.id(), &settlement(outcome)).await.unwrap();
+        assert!(
+            matches!(copy, Claimed::Finished(ref settled) if settled.outcome == failed()),
+            "{copy:?}"
+        );
+        store
+            .settle(lease.id(), &settlement(outcome))
+            .await
+            .unwrap();
     }
     for replay in [0, 2, 3] {
         let Claimed::Finished(settled) = replayed(replay, &same).await else {
             panic!()
         };
-        assert_eq!((settled.replay, settled.outcome), (2, ready("dep-1", far())));
+        assert_eq!(
+            (settled.replay, settled.outcome),
+            (2, ready("dep-1", far()))
+        );
     }
     let kept = store.outcome(&key, up(1)).await.unwrap().unwrap();
     assert_eq!(kept.replay, 2);
     // Something newer wins over any life.
     let (lease, _) = grant(&*store, &key, up(2)).await;
-    store.settle(lease.id(), &settlement(failed())).await.unwrap();
+    store
+        .settle(lease.id(), &settlement(failed()))
+        .await
+        .unwrap();
     ask(&*store, &key, up(3)).await;
     let asked = Claim {
         replay: 1,
         ..claim(&key, up(2), &up(2).to_string())
     };
     let stale = store.claim(&asked).await.unwrap();
-    assert!(matches!(stale, Claimed::Stale { by } if by == up(3)), "{stale:?}");
+    assert!(
+        matches!(stale, Claimed::Stale { by } if by == up(3)),
+        "{stale:?}"
+    );
 }

@@ -266,11 +266,11 @@ pub async fn a_reset_opens_a_context_for_any_revision(adapter: &dyn Adapter) {
     assert!(matches!(stale, Claimed::Stale { .. }), "{stale:?}");
     let (lease, before) = granted(&*store, &reset(&key("a"), "one")).await;
     assert_eq!(before.desired, Ordinal::end(Revision::MAX));
-    let told = settled(&*store, &lease, Outcome::Reset { live: None }).await;
+    let told = settled(&*store, &lease, Outcome::Reset { gone: Vec::new() }).await;
     assert_eq!(
         told,
         Outcome::Reset {
-            live: Some(Revision::MAX)
+            gone: vec![Revision::MAX]
         }
     );
     let after = record(&*store, &key("a")).await;
@@ -309,6 +309,32 @@ pub async fn a_reset_opens_a_context_for_any_revision(adapter: &dyn Adapter) {
     assert!(store.outcome(&key("b"), up(1)).await.unwrap().is_some());
 }
 
+/// Also those kept beside what is live, once each, and again where it is asked again.
+pub async fn a_reset_tells_every_announced_revision(adapter: &dyn Adapter) {
+    let store = adapter.store();
+    for number in 1..=3 {
+        let (lease, _) = granted(&*store, &claim(&key("a"), up(number), "files")).await;
+        let name = format!("dep-{number}");
+        let alive = live(number, &name);
+        store.go_live(lease.id(), &alive, far(), TTL).await.unwrap();
+        let announced = Settlement {
+            kept: vec!["dep-2".into(), name.as_str().into()],
+            ..settlement(ready(&name, far()))
+        };
+        store.settle(lease.id(), &announced).await.unwrap();
+    }
+    let asked = reset(&key("a"), "one");
+    let (lease, _) = granted(&*store, &asked).await;
+    let told = settled(&*store, &lease, Outcome::Reset { gone: Vec::new() }).await;
+    let gone = vec![revision(2), revision(3)];
+    assert_eq!(told, Outcome::Reset { gone });
+    let again = store.claim(&asked).await.unwrap();
+    assert!(
+        matches!(&again, Claimed::Finished(done) if done.outcome == told),
+        "{again:?}"
+    );
+}
+
 pub async fn a_reset_waits_for_the_holder_who_steps_down(adapter: &dyn Adapter) {
     let store = adapter.store();
     let (building, _) = grant(&*store, &key("a"), up(7)).await;
@@ -322,8 +348,8 @@ pub async fn a_reset_waits_for_the_holder_who_steps_down(adapter: &dyn Adapter) 
     assert_eq!(recorded.unwrap(), Recording::Ended(max));
     settled(&*store, &building, Outcome::Superseded { by: max }).await;
     let (lease, _) = granted(&*store, &asked).await;
-    let told = settled(&*store, &lease, Outcome::Reset { live: None }).await;
-    assert_eq!(told, Outcome::Reset { live: None });
+    let told = settled(&*store, &lease, Outcome::Reset { gone: Vec::new() }).await;
+    assert_eq!(told, Outcome::Reset { gone: Vec::new() });
     let _open = grant(&*store, &key("a"), up(1)).await;
 }
 
@@ -335,11 +361,11 @@ pub async fn a_reset_is_done_once(adapter: &dyn Adapter) {
     adapter.advance(TTL);
     // Another joins the one that is under way.
     let (lease, _) = granted(&*store, &reset(&key("a"), "two")).await;
-    let told = settled(&*store, &lease, Outcome::Reset { live: None }).await;
+    let told = settled(&*store, &lease, Outcome::Reset { gone: Vec::new() }).await;
     assert_eq!(
         told,
         Outcome::Reset {
-            live: Some(revision(5))
+            gone: vec![revision(5)]
         }
     );
     let at = adapter.now();
@@ -363,7 +389,7 @@ pub async fn a_reset_is_done_with_another_that_ended_after_it_was_asked_for(adap
     let (lease, _) = granted(&*store, &first).await;
     let waits = store.claim(&second).await.unwrap();
     assert!(matches!(waits, Claimed::Held { .. }), "{waits:?}");
-    settled(&*store, &lease, Outcome::Reset { live: None }).await;
+    settled(&*store, &lease, Outcome::Reset { gone: Vec::new() }).await;
     adapter.advance(SECOND);
     make_live(&*store, &key("a"), 1, far()).await;
     let before = record(&*store, &key("a")).await;
@@ -388,7 +414,7 @@ pub async fn a_reset_goes_over_an_end_of_the_greatest_revision(adapter: &dyn Ada
     // A copy of that end finds how it ended, until that is forgotten too.
     let copy = store.claim(&ended).await.unwrap();
     assert!(matches!(copy, Claimed::Finished(_)), "{copy:?}");
-    settled(&*store, &lease, Outcome::Reset { live: None }).await;
+    settled(&*store, &lease, Outcome::Reset { gone: Vec::new() }).await;
     let _open = grant(&*store, &key("a"), up(1)).await;
 }
 
@@ -396,7 +422,7 @@ pub async fn resets_are_of_contexts_that_nobody_knows_too(adapter: &dyn Adapter)
     let store = adapter.store();
     let (lease, record) = granted(&*store, &reset(&key("a"), "one")).await;
     assert!(record.unproven);
-    settled(&*store, &lease, Outcome::Reset { live: None }).await;
+    settled(&*store, &lease, Outcome::Reset { gone: Vec::new() }).await;
     let (_, record) = grant(&*store, &key("a"), up(0)).await;
     assert!(
         !record.unproven,
@@ -408,7 +434,7 @@ pub async fn only_a_reset_can_be_settled_as_one(adapter: &dyn Adapter) {
     let store = adapter.store();
     make_live(&*store, &key("a"), 1, far()).await;
     let (lease, _) = grant(&*store, &key("a"), end(2)).await;
-    let outcome = settlement(Outcome::Reset { live: None });
+    let outcome = settlement(Outcome::Reset { gone: Vec::new() });
     let lost = store.settle(lease.id(), &outcome).await.unwrap();
     assert_eq!(lost, Settling::Lost);
     settled(&*store, &lease, Outcome::removed()).await;

@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 
 use super::{Job, results, stop::Trouble};
 use crate::{
-    DeadLetterReason, Delay, Delivery, Outcome,
+    DeadLetterReason, Delay, Delivery, Failure, Outcome,
     mutants::mutant,
     observe,
     outcome::{Subject, with_attempt},
@@ -120,7 +120,17 @@ impl Job {
         let now = self.engine.now();
         let report = FailureReport {
             code: FailureCode::from(code),
-            message: trouble.message.clone(),
+            message: match &trouble.failure {
+                Failure::Permanent(_) => trouble.message.clone(),
+                Failure::Retryable { .. }
+                | Failure::RateLimited { .. }
+                | Failure::ProviderDown
+                | Failure::ProviderClosed { .. } => format!(
+                    "given up after {}: {}",
+                    attempts_in_words(self.delivery.attempt),
+                    trouble.message
+                ),
+            },
             provider: trouble.provider.clone(),
             attempts: with_attempt(
                 &self.delivery.history,
@@ -212,5 +222,12 @@ impl Job {
             );
         }
         Err(ShuttingDown)
+    }
+}
+
+fn attempts_in_words(attempts: NonZeroU32) -> String {
+    match attempts.get() {
+        1 => "1 attempt".to_owned(),
+        attempts => format!("{attempts} attempts"),
     }
 }

@@ -16,14 +16,21 @@ pub(super) fn of(subject: &Subject, outcome: &Outcome, engine: &Engine) -> Vec<R
         EventKind::Update | EventKind::End | EventKind::Touch => Some(subject.kind),
         EventKind::Expire | EventKind::Reset => None,
     };
-    let end =
-        told.and_then(|kind| Some(result(subject, kind, subject.replay, end(subject, outcome, engine)?, now)));
+    let end = told.and_then(|kind| {
+        Some(result(
+            subject,
+            kind,
+            subject.replay,
+            end(subject, outcome, engine)?,
+            now,
+        ))
+    });
     let (reason, gone) = match outcome {
         Outcome::Ready(ready) => (RemovalReason::Replaced, ready.replaced.as_slice()),
         Outcome::Removed { expired } if subject.kind == EventKind::Expire => {
             (RemovalReason::Expired, expired.as_slice())
         }
-        Outcome::Reset { live } => (RemovalReason::Swept, live.as_slice()),
+        Outcome::Reset { gone } => (RemovalReason::Swept, gone.as_slice()),
         Outcome::Removed { .. } | Outcome::Failed { .. } | Outcome::Superseded { .. } => {
             (RemovalReason::Ended, [].as_slice())
         }

@@ -61,9 +61,9 @@ pub struct Reset {
     pub at: Timestamp,
     /// Under which fence: what was settled before it is forgotten, also where a store cannot delete it.
     pub fence: u64,
-    /// What was live before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub live: Option<Revision>,
+    /// What was live before, and the announced revisions kept beside it, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<Revision>,
 }
 
 impl ContextRecord {
@@ -139,7 +139,9 @@ impl ContextRecord {
             return ClaimAnswer::Finished(SettledOutcome {
                 ordinal: claim.ordinal,
                 digest: claim.digest.clone(),
-                outcome: Outcome::Reset { live: done.live },
+                outcome: Outcome::Reset {
+                    gone: done.gone.clone(),
+                },
                 at: done.at,
                 replay: 0,
             });
@@ -163,6 +165,17 @@ impl ContextRecord {
             .map(|expiring| expiring.live)
     }
 
+    /// What the reset that was just settled took away: beside what was live, these announced revisions.
+    pub fn reset_took(&mut self, announced: impl IntoIterator<Item = Revision>) -> Vec<Revision> {
+        let Some(reset) = &mut self.last_reset else {
+            return Vec::new();
+        };
+        reset.gone.extend(announced);
+        reset.gone.sort_unstable();
+        reset.gone.dedup();
+        reset.gone.clone()
+    }
+
     /// Makes the record new; `false` where no reset was accepted.
     pub(super) fn forget(&mut self, lease: &LeaseId, now: Timestamp) -> bool {
         if lease.ordinal != Ordinal::end(Revision::MAX) {
@@ -180,7 +193,7 @@ impl ContextRecord {
                 id,
                 at: now,
                 fence: lease.fence,
-                live,
+                gone: live.into_iter().collect(),
             }),
             ..Self::new(self.alias.clone(), first, now)
         };

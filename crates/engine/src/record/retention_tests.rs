@@ -104,7 +104,7 @@ proptest! {
                         let outcome = match how {
                             0 => Outcome::Superseded { by: Ordinal::end(Revision::MAX) },
                             1 | 2 => Outcome::removed(),
-                            _ => Outcome::Reset { live: None },
+                            _ => Outcome::Reset { gone: Vec::new() },
                         };
                         let is_reset = matches!(outcome, Outcome::Reset { .. });
                         let settled = record.settle(&lease, &Settlement::of(outcome), now);

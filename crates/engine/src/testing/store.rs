@@ -187,7 +187,8 @@ impl Store for MemoryStore {
         settlement: &Settlement,
     ) -> Result<Settling, StoreError> {
         let now = self.clock.now();
-        let mut state = self.ask("settle an event")?;
+        let mut guard = self.ask("settle an event")?;
+        let state = &mut *guard;
         let Some(record) = state.contexts.get_mut(&lease.key) else {
             return Ok(Settling::Lost);
         };
@@ -196,7 +197,6 @@ impl Store for MemoryStore {
         if !record.settle(lease, settlement, now) {
             return Ok(Settling::Lost);
         }
-        let reset = record.last_reset.as_ref().and_then(|reset| reset.live);
         let mut outcome = settlement.outcome.clone();
         let shown = state.shown.entry(lease.key.clone()).or_default();
         match &mut outcome {
@@ -214,8 +214,8 @@ impl Store for MemoryStore {
                 shown.retain(|revision, _| !is_gone(revision));
                 *expired = told.into_iter().flatten().collect();
             }
-            Outcome::Reset { live } => {
-                *live = reset;
+            Outcome::Reset { gone } => {
+                *gone = record.reset_took(shown.keys().copied());
                 shown.clear();
                 state.outcomes.remove(&lease.key);
             }
@@ -238,7 +238,7 @@ impl Store for MemoryStore {
         let cancelled = settlement.cancelled.as_deref();
         let entry = HistoryEntry::ended(lease, &outcome, cancelled, held.as_ref(), now);
         state.history.push(entry);
-        drop(state);
+        drop(guard);
         self.board.post(&lease.key);
         Ok(Settling::Settled { outcome })
     }

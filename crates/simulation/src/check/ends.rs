@@ -82,11 +82,11 @@ impl Watchtower {
                 self.in_force.retain(|_, of| *of != lease.key);
                 self.owes(&lease.key, expired.iter().copied());
             }
-            Outcome::Reset { live } => {
+            Outcome::Reset { gone } => {
                 seen.in_a_row = 0;
                 self.in_force.retain(|_, of| *of != lease.key);
                 self.reset(&lease.key);
-                self.owes(&lease.key, *live);
+                self.owes(&lease.key, gone.iter().copied());
             }
         }
     }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use foreshow_contract::Revision;
 use foreshow_engine::{HistoryEntry, LeaseId, Outcome, SettledOutcome, Settlement, Settling};
 
 use super::{error::StepError, history, outcomes, steps::Step};
@@ -27,7 +28,6 @@ pub(super) fn settle(
     if !record.settle(lease, &settlement, step.now) {
         return Ok(Settling::Lost);
     }
-    let reset = record.last_reset.as_ref().and_then(|reset| reset.live);
     let Settlement {
         mut outcome,
         kept,
@@ -45,8 +45,9 @@ pub(super) fn settle(
             let told = expiring.map(|live| gone.into_iter().chain([live]).collect::<BTreeSet<_>>());
             *expired = told.into_iter().flatten().collect();
         }
-        Outcome::Reset { live } => {
-            *live = reset;
+        Outcome::Reset { gone } => {
+            let announced = outcomes::retire_up_to(step.tx, step.key, Revision::MAX)?;
+            *gone = record.reset_took(announced);
             outcomes::forget(step.tx, step.key)?;
         }
         Outcome::Failed { .. } | Outcome::Superseded { .. } => {}

@@ -54,8 +54,8 @@ pub(super) enum ClaimAnswer {
     Held(Timestamp),
     /// `moot`: what an expiry was published for is no longer so.
     Moot,
-    /// `reset`: this very reset was done then; what was live before.
-    Reset(Timestamp, Option<Revision>),
+    /// `reset`: this very reset was done then; what it took away.
+    Reset(Timestamp, Vec<Revision>),
     /// `granted`: with this fence; names and values of the record.
     Granted(u64, Vec<(Vec<u8>, Vec<u8>)>),
 }
@@ -71,7 +71,7 @@ impl Decode for ClaimAnswer {
             b"moot" => Self::Moot,
             b"reset" => {
                 let at = to_instant(&words.next()?)?;
-                Self::Reset(at, maybe(&words.next()?, to_revision)?)
+                Self::Reset(at, to_gone(&words.next()?)?)
             }
             b"granted" => {
                 let fence = to_number(&words.next()?)?;

@@ -22,7 +22,7 @@
 //! | `m` | how long builds take, in milliseconds |
 //! | `ke` `kl` | the expiry that is under way: the revision whose end it is, and what was live |
 //! | `pi` `pl` | the reset that is under way: its id, and what was live |
-//! | `ri` `rt` `rf` `rl` | the last reset that is done: its id, when, under which fence, and what was live |
+//! | `ri` `rt` `rf` `rl` `rg` | the last reset that is done: its id, when, under which fence, what was live, and all it took away where that is more |
 //! | `qw` `qs` `qu` `qy` | what the newest event waits for: its place, since when, until when, why |
 
 use std::collections::BTreeMap;
@@ -33,7 +33,10 @@ use foreshow_engine::{
     Resetting, Waits,
 };
 
-use super::text::{instant, pack, place, to_instant, to_number, to_place, to_revision, unpack};
+use super::{
+    outcomes::to_gone,
+    text::{instant, pack, place, to_instant, to_number, to_place, to_revision, unpack},
+};
 
 /// The version that scripts know; `prelude.lua` has the same.
 pub(super) const VERSION: &[u8] = b"1";
@@ -232,7 +235,10 @@ impl Hash {
             id: ResetId::try_new(self.word("ri")?).ok()?,
             at: to_instant(self.get("rt")?)?,
             fence: to_number(self.get("rf")?)?,
-            live: self.maybe("rl", to_revision)?,
+            gone: match self.get("rg").or(self.get("rl")) {
+                Some(gone) => to_gone(gone)?,
+                None => Vec::new(),
+            },
         })
     }
 

@@ -52,8 +52,9 @@ fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
 pub(super) fn counts(stored: &[u8], reset_fence: Option<u64>) -> bool {
     let mut words = stored.splitn(4, |byte| *byte == b' ');
     let (version, fence) = (words.next(), words.nth(1));
-    reset_fence
-        .is_none_or(|reset| matches!(version, Some(b"2" | b"3")) && fence.and_then(to_number) == Some(reset))
+    reset_fence.is_none_or(|reset| {
+        matches!(version, Some(b"2" | b"3")) && fence.and_then(to_number) == Some(reset)
+    })
 }
 
 /// Puts the revisions that are told as gone where the outcome has them.
@@ -61,7 +62,7 @@ pub(super) fn tell(outcome: &mut Outcome, gone: Vec<Revision>) {
     match outcome {
         Outcome::Ready(ready) => ready.replaced = gone,
         Outcome::Removed { expired } => *expired = gone,
-        Outcome::Reset { live } => *live = gone.first().copied(),
+        Outcome::Reset { gone: told } => *told = gone,
         Outcome::Failed { .. } | Outcome::Superseded { .. } => {}
     }
 }

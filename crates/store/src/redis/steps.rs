@@ -62,10 +62,10 @@ impl Inner {
             ClaimAnswer::Conflict => Claimed::Conflict,
             ClaimAnswer::Held(until) => Claimed::Held { until },
             ClaimAnswer::Moot => Claimed::Moot,
-            ClaimAnswer::Reset(at, live) => Claimed::Finished(SettledOutcome {
+            ClaimAnswer::Reset(at, gone) => Claimed::Finished(SettledOutcome {
                 ordinal: claim.ordinal,
                 digest: claim.digest.clone(),
-                outcome: Outcome::Reset { live },
+                outcome: Outcome::Reset { gone },
                 at,
                 replay: 0,
             }),

@@ -133,13 +133,14 @@ fn replay() -> impl Strategy<Value = u32> {
 
 fn op() -> impl Strategy<Value = Op> {
     let (context, lease, deployment) = (0..4_usize, 0..64_usize, 0..5_u8);
-    let claim =
-        (context.clone(), ordinal(), 0..8_u8, replay()).prop_map(|(context, ordinal, digest, replay)| Op::Claim {
+    let claim = (context.clone(), ordinal(), 0..8_u8, replay()).prop_map(
+        |(context, ordinal, digest, replay)| Op::Claim {
             context,
             ordinal,
             digest: digest / 7,
             replay,
-        });
+        },
+    );
     let settle = (
         lease.clone(),
         prop_oneof![1 => 3..4_u8, 8 => prop_oneof![0..3_u8, Just(4)]],

@@ -91,7 +91,7 @@ pub(super) async fn step(
                     0 => ready(&name(*id), expires_at),
                     1 => failed(),
                     2 => Outcome::removed(),
-                    3 => Outcome::Reset { live: None },
+                    3 => Outcome::Reset { gone: Vec::new() },
                     _ => Outcome::Superseded {
                         by: Ordinal::end(Revision::MAX),
                     },

@@ -5,7 +5,8 @@
 --       6 alias   7 owner   8 life of the lease   9 life of a record with nothing live, ms   10 the reset's id
 -- Answers
 --   {'unreadable', version}
---   {'reset', when, live or ''}        this very reset is done, or another after it was asked for; the revision that was live before
+--   {'reset', when, revisions}         this very reset is done, or another after it was asked for; what it took away, with commas
+--                                      between, or '-'
 --   {'held', until}
 --   {'granted', fence, field, value …} with the record
 
@@ -18,7 +19,7 @@ end
 -- An id that begins with 20 digits says when it was asked for, in microseconds: a reset that ended later has done it.
 local asked = #(string.match(id, '^(%d+)%-') or '') == 20 and tonumber(string.sub(id, 1, 20))
 if record and record.ri and (record.ri == id or (asked and asked <= tonumber(record.rt))) then
-  return { 'reset', pad(record.rt), record.rl and pad(record.rl) or '' }
+  return { 'reset', pad(record.rt), record.rg or record.rl or '-' }
 end
 local is_newer = not record
 local changes = changes_of(KEYS[1], record or {})

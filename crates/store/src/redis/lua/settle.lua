@@ -13,7 +13,7 @@
 --                                                       reset to settle
 --   {'settled', now, alias, since when the lease was held, expiry or '', revisions}
 --                                                       the announced ones that no kept deployment serves, or that an
---                                                       expiry took away, or what was live before a reset; as they are
+--                                                       expiry took away, or what a reset took away; as they are
 --                                                       stored: in order, with commas between, or '-'. One word, for Lua
 --                                                       returns no more than some thousands of them.
 --
@@ -33,11 +33,24 @@ end
 local digest, since, worked_on = record.g, pad(record.s), pad(record.w, 21)
 local changes = changes_of(KEYS[1], record)
 
+-- Whether an announcement is as old as an end that is forgotten: nobody is told of it any more.
+local function is_old(at)
+  return plus(pad(at), pad(keep_ms .. '000')) < now
+end
+
 if kind == 'reset' then
   if worked_on ~= GREATEST or not record.pi then
     return { 'lost' }
   end
   local id, live = record.pi, record.pl
+  local gone = live and { pad(live) } or {}
+  local shown = redis.call('HGETALL', KEYS[3])
+  for i = 1, #shown, 2 do
+    if pad(shown[i]) ~= gone[1] and not is_old(string.match(shown[i + 1], '^%d+')) then
+      gone[#gone + 1] = pad(shown[i])
+    end
+  end
+  table.sort(gone)
   for _, field in ipairs(changes:fields()) do
     if field ~= 'v' and field ~= 'a' and field ~= 'f' then
       changes:drop(field)
@@ -52,11 +65,14 @@ if kind == 'reset' then
   if live then
     changes:put('rl', live)
   end
+  if #gone > (live and 1 or 0) then
+    changes:put('rg', table.concat(gone, ','))
+  end
   -- At once; the user of ops/redis may do no DEL.
   redis.call('PEXPIRE', KEYS[3], 0)
   changes:save(keep_ms)
   redis.call('PUBLISH', ARGV[2], ARGV[3])
-  return { 'settled', now, record.a, since, '', live and pad(live) or '-' }
+  return { 'settled', now, record.a, since, '', #gone > 0 and table.concat(gone, ',') or '-' }
 end
 
 -- A build came to its end: what was cancelled before it counts no more, and the context is as fresh as can be.
@@ -75,11 +91,6 @@ changes:release()
 changes:clear('b')
 
 local replaced, staying = {}, {}
-
--- Whether an announcement is as old as an end that is forgotten: nobody is told of it any more.
-local function is_old(at)
-  return plus(pad(at), pad(keep_ms .. '000')) < now
-end
 
 if kind == 'ready' then
   -- A touch since it went live has prolonged it.
