@@ -11,6 +11,7 @@
 //! | [`job`] | one delivery, from claim to acknowledgement |
 //! | [`lease`] | keeping the right to change a context |
 //! | [`worker`] | many jobs at once, and how they stop |
+//! | `turns`, `backlog` | whose delivery runs next, and where a tenant's flood waits |
 //! | [`tasks`] | where a worker's tasks run |
 //! | [`vitals`], [`observe`] | whether a worker gets on, and what it counts |
 //! | [`routing`] | which provider a revision goes to |
@@ -37,6 +38,7 @@ pub mod sweep;
 pub mod tasks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod turns;
 pub mod vitals;
 pub mod worker;
 
@@ -54,8 +56,8 @@ pub use ports::{
     Bundles, BundlesError, Capabilities, Claim, Claimed, Clock, ContextSummary, CreateRequest,
     Created, DeadLetterReason, Delay, Deliveries, Delivery, Deployment, DomainState, Happening,
     HistoryEntry, Inventory, Message, Probe, ProbeQuestion, Provider, ProviderCheck, ProviderError,
-    Purpose, Queue, QuotaMember, QuotaSet, Receipt, Renewal, ResultFilter, Results, Settlement,
-    Settling, Store, StoreError, Watch,
+    Pull, Purpose, Queue, QuotaMember, QuotaSet, Receipt, Renewal, ResultFilter, Results,
+    Settlement, Settling, Store, StoreError, Watch,
 };
 pub use record::{
     Cancels, ClaimAnswer, ContextRecord, ContextStatus, Expiring, GiveBack, GoLive, HeldLease,

@@ -23,6 +23,7 @@ const CANCELLED: &str = "foreshow_builds_cancelled_total";
 const SWEPT: &str = "foreshow_swept_total";
 const GATES_CLOSED: &str = "foreshow_provider_closed_total";
 const WAITING: &str = "foreshow_backend_waits_total";
+const MOVED: &str = "foreshow_moved_to_backlog_total";
 
 /// Tells the recorder what each name means.
 pub fn describe() {
@@ -71,6 +72,10 @@ pub fn describe() {
     describe_counter!(
         WAITING,
         "Calls of broker or store that failed and were tried again."
+    );
+    describe_counter!(
+        MOVED,
+        "Deliveries beyond their tenant's share that this worker moved to the backlog."
     );
 }
 
@@ -141,6 +146,10 @@ pub(crate) fn expired() {
 
 pub(crate) fn waits_for_backend() {
     counter!(WAITING).increment(1);
+}
+
+pub(crate) fn moved_to_backlog() {
+    counter!(MOVED).increment(1);
 }
 
 fn took(timings: &Timings) {

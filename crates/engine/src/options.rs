@@ -74,8 +74,14 @@ pub struct EngineOptions {
 pub struct WorkerOptions {
     /// Jobs of one queue that run at once. Default 32. Builds run at the provider, so this bounds memory and open calls, not CPUs.
     pub concurrency: NonZeroUsize,
-    /// Deliveries held at once per queue, running or waiting. Default 128. Below twice the concurrency, slots idle.
+    /// Deliveries held at once per queue, running or waiting. Default 128. Below twice the concurrency, slots idle, and with
+    /// little more than the concurrency nothing can wait here, so that a tenant's flood holds up everybody behind it.
     pub prefetch: NonZeroU32,
+    /// How much of the window's places beyond the concurrency may be filled by deliveries that wait, in percent. Default 50.
+    /// Beyond it the tenant with most waiting gives up its newest to `foreshow.deploy.backlog`, so that the queue keeps moving and
+    /// whoever comes next is seen. Lower, and small bursts take that way too; higher, and fewer places are left for newcomers. At
+    /// 100 nothing is moved: for an installation of one tenant, which pays one message more for each one in a flood.
+    pub waiting_percent: u8,
     /// How long a shutdown waits for calls that are under way, in seconds. Default 25 (Kubernetes kills after 30).
     pub drain_seconds: u64,
     /// How long a delivery is held at most, waiting or building, in seconds. Default 1,200. Then it is parked, and whoever gets
@@ -89,6 +95,7 @@ impl Default for WorkerOptions {
         Self {
             concurrency: NonZeroUsize::new(32).expect("32 is not 0"),
             prefetch: NonZeroU32::new(128).expect("128 is not 0"),
+            waiting_percent: 50,
             drain_seconds: 25,
             hold_seconds: 1_200,
         }
@@ -316,6 +323,12 @@ impl EngineOptions {
             return Err(OptionsError::new(
                 "worker.hold_seconds",
                 "must be above 0, or no delivery is ever worked on",
+            ));
+        }
+        if !(1..=100).contains(&self.worker.waiting_percent) {
+            return Err(OptionsError::new(
+                "worker.waiting_percent",
+                "must be from 1 to 100",
             ));
         }
         if self.lease.renew_every_ms == 0 {

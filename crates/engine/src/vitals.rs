@@ -109,6 +109,7 @@ impl Vitals {
         match queue {
             Queue::Deploy => &self.0.queues[0],
             Queue::Cleanup => &self.0.queues[1],
+            Queue::Backlog => &self.0.queues[2],
         }
     }
 }

@@ -5,6 +5,8 @@
 //! that are under way finish, for a bounded time; leave. Whatever is cut off then is found by the next holder, as after
 //! a crash.
 
+mod backlog;
+
 use std::{
     future::Future,
     panic::AssertUnwindSafe,
@@ -18,7 +20,6 @@ use std::{
 use foreshow_contract::{InstallationKey, ProviderName, Timestamp};
 use futures_util::FutureExt;
 use tokio::{
-    sync::Semaphore,
     task::JoinSet,
     time::{Instant, sleep},
 };
@@ -26,15 +27,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info, info_span, warn};
 
 use crate::{
-    Broker, Bundles, Clock, Deliveries, Delivery, EngineOptions, OptionsError, Provider, Queue,
-    Store, Tasks,
+    Broker, BrokerError, Bundles, Clock, Deliveries, Delivery, EngineOptions, OptionsError,
+    Provider, Queue, Store, Tasks,
     gates::{Gates, Guarded},
-    job::Job,
     job::pace::Pace,
+    job::{Job, Kept},
     locals::Locals,
     observe,
     record::Owner,
     sweep::Sweeper,
+    turns::{Bound, Turns},
     vitals::Vitals,
 };
 
@@ -261,15 +263,23 @@ impl Worker {
 
     /// Works until `shutdown`, then stops in order. Dropping the future cuts everything off at once, as a crash does.
     pub async fn run(self, shutdown: CancellationToken) -> Drained {
-        let concurrency = self.engine.options().worker.concurrency.get();
+        let options = &self.engine.options().worker;
+        let (concurrency, prefetch) = (options.concurrency.get(), options.prefetch.get() as usize);
+        let percent = options.waiting_percent.into();
+        let bound = Bound::of_window(prefetch, concurrency, percent);
+        let deploys = Turns::new(concurrency, bound);
+        // Of their own: an end that waited for a build's slot could not stop that build. Nothing of it is moved: an end is quick.
+        let ends = Turns::new(concurrency, Bound(None));
         let mut consumers = JoinSet::new();
         let cut_off = Arc::new(AtomicUsize::new(0));
         for queue in Queue::ALL {
             let consumer = Consumer {
                 engine: self.engine.clone(),
                 queue,
-                // A queue's own: an end that waited for a build's slot could not stop that build.
-                slots: Arc::new(Semaphore::new(concurrency)),
+                turns: match queue {
+                    Queue::Deploy | Queue::Backlog => deploys.clone(),
+                    Queue::Cleanup => ends.clone(),
+                },
                 jobs: JoinSet::new(),
                 shutdown: shutdown.clone(),
             };
@@ -304,14 +314,22 @@ impl Worker {
 struct Consumer {
     engine: Engine,
     queue: Queue,
-    slots: Arc<Semaphore>,
+    turns: Turns,
     jobs: JoinSet<()>,
     shutdown: CancellationToken,
 }
 
 impl Consumer {
     /// Consumes until shutdown and drains; the number of jobs that had to be cut off.
-    async fn run(mut self) -> usize {
+    async fn run(self) -> usize {
+        match self.queue {
+            Queue::Deploy | Queue::Cleanup => self.run_ahead().await,
+            Queue::Backlog => self.run_on_demand().await,
+        }
+    }
+
+    /// With deliveries that are read ahead, and wait here for their turn.
+    async fn run_ahead(mut self) -> usize {
         let engine = self.engine.clone();
         let prefetch = engine.options().worker.prefetch;
         let started = tokio::select! {
@@ -325,8 +343,12 @@ impl Consumer {
         };
         self.consume(&mut *deliveries).await;
         deliveries.stop().await;
+        self.drain().await
+    }
 
-        let drain = Duration::from_secs(engine.options().worker.drain_seconds);
+    /// Waits for the jobs that run; the number of those that had to be cut off.
+    async fn drain(&mut self) -> usize {
+        let drain = Duration::from_secs(self.engine.options().worker.drain_seconds);
         let all_done = async { while self.jobs.join_next().await.is_some() {} };
         if tokio::time::timeout(drain, all_done).await.is_err() {
             warn!(
@@ -349,37 +371,46 @@ impl Consumer {
             };
             match next {
                 Ok(delivery) => {
-                    if failed > 0 {
-                        info!("{} is read again", self.queue.name());
-                        failed = 0;
-                    }
-                    self.start(delivery);
+                    self.reads_again(&mut failed);
+                    self.start(delivery, None);
                 }
-                Err(error) => {
-                    if failed == 0 {
-                        warn!(
-                            error = &error as &dyn std::error::Error,
-                            "{} cannot be read; trying on",
-                            self.queue.name()
-                        );
-                    }
-                    failed = failed.saturating_add(1);
-                    tokio::select! {
-                        biased;
-                        () = self.shutdown.cancelled() => return,
-                        () = sleep(Duration::from_millis(50 << failed.min(6))) => {}
-                    }
-                }
+                Err(error) => self.cannot_read(&error, &mut failed).await,
             }
         }
     }
 
-    fn start(&mut self, delivery: Delivery) {
+    fn reads_again(&self, failed: &mut u32) {
+        if *failed > 0 {
+            info!("{} is read again", self.queue.name());
+            *failed = 0;
+        }
+    }
+
+    /// Waits a little, or until shutdown.
+    async fn cannot_read(&self, error: &BrokerError, failed: &mut u32) {
+        if *failed == 0 {
+            warn!(
+                error = error as &dyn std::error::Error,
+                "{} cannot be read; trying on",
+                self.queue.name()
+            );
+        }
+        *failed = failed.saturating_add(1);
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => {}
+            () = sleep(Duration::from_millis(50 << (*failed).min(6))) => {}
+        }
+    }
+
+    fn start(&mut self, delivery: Delivery, kept: Option<Kept>) {
         let span = info_span!("job", queue = self.queue.name(), attempt = delivery.attempt);
         let job = Job {
             engine: self.engine.clone(),
             delivery,
-            slots: Arc::clone(&self.slots),
+            turns: self.turns.clone(),
+            kept: Mutex::new(kept),
+            is_from_backlog: self.queue == Queue::Backlog,
             shutdown: self.shutdown.clone(),
             hold_until: Instant::now()
                 + Duration::from_secs(self.engine.options().worker.hold_seconds),

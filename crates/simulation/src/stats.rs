@@ -50,6 +50,8 @@ pub enum Count {
     ProviderErrors,
     /// Attempts that were delayed.
     Delays,
+    /// Deliveries moved to the backlog.
+    Moves,
     /// Dead letters.
     DeadLetters,
     /// Results that were excused by a documented limit.
@@ -57,7 +59,7 @@ pub enum Count {
 }
 
 impl Count {
-    const WORDS: [&str; 24] = [
+    const WORDS: [&str; 25] = [
         "events",
         "results",
         "calls",
@@ -80,6 +82,7 @@ impl Count {
         "vanished",
         "provider errors",
         "delays",
+        "moves",
         "dead letters",
         "excused",
     ];

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 pub(super) struct Bells {
     deploy: Bell,
     cleanup: Bell,
+    backlog: Bell,
     results: watch::Sender<u64>,
     /// The earliest due time of a queue has moved forward.
     pub(super) sooner: Notify,
@@ -36,6 +37,7 @@ impl Bells {
         Self {
             deploy: bell(),
             cleanup: bell(),
+            backlog: bell(),
             results: watch::Sender::new(0),
             sooner: Notify::new(),
         }
@@ -45,6 +47,7 @@ impl Bells {
         match queue {
             Queue::Deploy => &self.deploy,
             Queue::Cleanup => &self.cleanup,
+            Queue::Backlog => &self.backlog,
         }
     }
 
@@ -86,8 +89,8 @@ impl Bells {
 
     /// When the next message becomes due, as far as is known.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        let earliest = |bell: &Bell| bell.due_at.load(Ordering::Acquire);
-        let micros = earliest(&self.deploy).min(earliest(&self.cleanup));
+        let dues = Queue::ALL.map(|queue| self.of(queue).due_at.load(Ordering::Acquire));
+        let micros = dues.into_iter().min().unwrap_or(i64::MAX);
         (micros != i64::MAX).then(|| Timestamp::from_micros(micros))
     }
 

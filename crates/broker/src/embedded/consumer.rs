@@ -38,7 +38,7 @@ use super::{
 const MOST_AT_ONCE: usize = 256;
 
 /// How long after a claim or a give-back that failed it is tried again.
-const AFTER_FAILURE: Duration = Duration::from_millis(500);
+pub(super) const AFTER_FAILURE: Duration = Duration::from_millis(500);
 
 /// The deliveries of one consumer that are out.
 pub(super) struct Flow {

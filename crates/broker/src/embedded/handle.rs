@@ -5,8 +5,8 @@ use std::{num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use foreshow_contract::{MAX_EVENT_BYTES, ResultEvent};
 use foreshow_engine::{
-    Broker, BrokerError, Clock, DeadLetterReason, Delay, Deliveries, Delivery, Message, Queue,
-    Receipt, ResultFilter, Results,
+    Broker, BrokerError, Clock, DeadLetterReason, Delay, Deliveries, Delivery, Message, Pull,
+    Queue, Receipt, ResultFilter, Results,
 };
 use foreshow_sqlite::{Database, rusqlite::Transaction};
 
@@ -16,7 +16,9 @@ use super::{
     dead_letters, depth,
     error::unavailable,
     inner::Inner,
-    messages, reaper,
+    messages,
+    pull::Puller,
+    reaper,
     results::{self, Entry, Subscription},
     schema,
     session::{self, is_alive, lock_path},
@@ -107,6 +109,12 @@ impl Broker for EmbeddedBroker {
         Ok(Box::new(consumer))
     }
 
+    async fn pull(&self, queue: Queue) -> Result<Box<dyn Pull>, BrokerError> {
+        self.inner.ensure_lookout();
+        let puller = Puller::start(Arc::clone(&self.inner), queue).await?;
+        Ok(Box::new(puller))
+    }
+
     async fn publish_results(&self, results: &[ResultEvent]) -> Result<(), BrokerError> {
         let entries: Vec<Entry> = results.iter().map(Entry::from).collect();
         if entries.is_empty() {
@@ -149,12 +157,26 @@ impl Broker for EmbeddedBroker {
         // A microsecond more, because the clock and the duration are cut to whole ones: never early.
         let after = delay.after.saturating_add(Duration::from_micros(1));
         let due_at = self.inner.clock.now().saturating_add(after);
-        let delivery = delivery.clone();
+        let (queue, delivery) = (delivery.queue, delivery.clone());
         let step = move |tx: &Transaction<'_>, session| {
             messages::delay(tx, session, &delivery, &delay, due_at)
         };
-        if let Some(queue) = self.inner.finish("delay a delivery", receipt, step).await? {
+        let delayed = self.inner.finish("delay a delivery", receipt, step).await?;
+        if delayed.is_some() {
             self.inner.bells.note_due(queue, due_at);
+        }
+        Ok(())
+    }
+
+    async fn move_to(&self, delivery: &Delivery, queue: Queue) -> Result<(), BrokerError> {
+        let (receipt, delivery) = (delivery.receipt, delivery.clone());
+        let now = self.inner.clock.now();
+        let step = move |tx: &Transaction<'_>, session| {
+            messages::move_to(tx, session, &delivery, queue, now)
+        };
+        let moved = self.inner.finish("move a delivery", receipt, step).await?;
+        if moved.is_some() {
+            self.inner.bells.ring(queue);
         }
         Ok(())
     }
@@ -164,9 +186,10 @@ impl Broker for EmbeddedBroker {
         delivery: &Delivery,
         reason: &DeadLetterReason,
     ) -> Result<(), BrokerError> {
-        let (receipt, reason, now) = (delivery.receipt, reason.clone(), self.inner.clock.now());
+        let (delivery, reason) = (delivery.clone(), reason.clone());
+        let (receipt, now) = (delivery.receipt, self.inner.clock.now());
         let step = move |tx: &Transaction<'_>, session| {
-            messages::dead_letter(tx, session, receipt, &reason, now)
+            messages::dead_letter(tx, session, &delivery, &reason, now)
         };
         self.inner
             .finish("keep a dead letter", receipt, step)

@@ -195,7 +195,7 @@ pub(super) fn delay(
     let delayed = tx
         .prepare_cached(
             "UPDATE messages SET session = NULL, consumer = NULL, tag = NULL,
-                 due_at = ?4, position = ?4, attempt = ?5, history = ?6, redelivered = redelivered OR ?7
+                 due_at = ?4, position = ?4, attempt = ?5, history = ?6, redelivered = redelivered OR ?7, queue = ?8
              WHERE session = ?1 AND consumer = ?2 AND tag = ?3",
         )?
         .execute((
@@ -206,22 +206,50 @@ pub(super) fn delay(
             delay.attempt.get(),
             json(&delay.history),
             delivery.redelivered,
+            delivery.queue.name(),
         ))?;
     Ok(delayed > 0)
+}
+
+/// Puts a delivery at the end of another queue.
+pub(super) fn move_to(
+    tx: &Transaction<'_>,
+    session: i64,
+    delivery: &Delivery,
+    queue: Queue,
+    now: Timestamp,
+) -> Result<bool, DatabaseError> {
+    let receipt = delivery.receipt;
+    let moved = tx
+        .prepare_cached(
+            "UPDATE messages SET session = NULL, consumer = NULL, tag = NULL,
+                 queue = ?4, position = ?5, redelivered = redelivered OR ?6
+             WHERE session = ?1 AND consumer = ?2 AND tag = ?3",
+        )?
+        .execute((
+            session,
+            integer(receipt.consumer),
+            integer(receipt.tag),
+            queue.name(),
+            now.as_micros(),
+            delivery.redelivered,
+        ))?;
+    Ok(moved > 0)
 }
 
 /// Moves a delivery to the dead letters; its payload stays where it is.
 pub(super) fn dead_letter(
     tx: &Transaction<'_>,
     session: i64,
-    receipt: Receipt,
+    delivery: &Delivery,
     reason: &DeadLetterReason,
     now: Timestamp,
 ) -> Result<bool, DatabaseError> {
+    let receipt = delivery.receipt;
     let moved = tx
         .prepare_cached(
             "INSERT INTO dead_letters (payload, queue, attempt, history, code, reason, died_at)
-             SELECT id, queue, attempt, history, ?4, ?5, ?6 FROM messages
+             SELECT id, ?7, attempt, history, ?4, ?5, ?6 FROM messages
              WHERE session = ?1 AND consumer = ?2 AND tag = ?3",
         )?
         .execute((
@@ -231,6 +259,7 @@ pub(super) fn dead_letter(
             &reason.code,
             json(reason),
             now.as_micros(),
+            delivery.queue.name(),
         ))?;
     tx.prepare_cached("DELETE FROM messages WHERE session = ?1 AND consumer = ?2 AND tag = ?3")?
         .execute((session, integer(receipt.consumer), integer(receipt.tag)))?;

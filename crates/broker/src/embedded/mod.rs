@@ -23,6 +23,7 @@ mod handle;
 mod inner;
 mod lookout;
 mod messages;
+mod pull;
 mod reaper;
 mod results;
 mod schema;

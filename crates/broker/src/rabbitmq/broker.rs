@@ -5,11 +5,11 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use foreshow_contract::{MAX_EVENT_BYTES, ResultEvent, Timestamp};
 use foreshow_engine::{
-    Broker, BrokerError, DeadLetterReason, Delay, Deliveries, Delivery, Message, Queue, Receipt,
-    ResultFilter, Results,
+    Broker, BrokerError, DeadLetterReason, Delay, Deliveries, Delivery, Message, Pull, Queue,
+    Receipt, ResultFilter, Results,
 };
 use lapin::{options::BasicNackOptions, tcp::OwnedTLSConfig};
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 
 use super::{
     DeadLetter, Drift, OptionsError, RabbitMqError, RabbitMqOptions, Topology,
@@ -21,6 +21,7 @@ use super::{
     metrics::Kind,
     outgoing,
     publisher::Publisher,
+    pull::Puller,
     registry::Registry,
     subscription::Subscription,
     topology::{self, Names},
@@ -63,6 +64,7 @@ impl RabbitMqBroker {
                 publishing,
                 registry: Registry::default(),
                 publisher,
+                moved: Notify::new(),
             }),
         })
     }
@@ -214,6 +216,10 @@ impl Broker for RabbitMqBroker {
         Ok(Box::new(consumer))
     }
 
+    async fn pull(&self, queue: Queue) -> Result<Box<dyn Pull>, BrokerError> {
+        Ok(Box::new(Puller::new(Arc::clone(&self.inner), queue)))
+    }
+
     async fn publish_results(&self, results: &[ResultEvent]) -> Result<(), BrokerError> {
         const PUBLISH: &str = "publish a result";
         let (inner, now) = (&self.inner, Timestamp::now());
@@ -252,6 +258,13 @@ impl Broker for RabbitMqBroker {
             .delay(delivery, &delay)
             .await
             .map_err(unavailable("delay a delivery"))
+    }
+
+    async fn move_to(&self, delivery: &Delivery, queue: Queue) -> Result<(), BrokerError> {
+        self.inner
+            .move_to(delivery, queue)
+            .await
+            .map_err(unavailable("move a delivery"))
     }
 
     async fn dead_letter(

@@ -26,10 +26,10 @@ use super::{
     RabbitMqError, error::unavailable, incoming::Incoming, inner::Inner, metrics, registry::Held,
 };
 
-const READ: &str = "read a queue";
+pub(super) const READ: &str = "read a queue";
 
 /// How long the broker may take to answer a consumer's own requests.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Between tries to send a message on to its next hop.
 const HOP_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -102,7 +102,9 @@ impl Deliveries for Consumer {
             };
             match item {
                 Some(Ok(raw)) => {
-                    if let Some(delivery) = incarnation.hand_out(raw, self.queue) {
+                    if let Some(delivery) =
+                        hand_out(&incarnation.inner, incarnation.number, raw, self.queue)
+                    {
                         return Ok(delivery);
                     }
                 }
@@ -168,30 +170,6 @@ impl Incarnation {
         })
     }
 
-    /// Registers a delivery, and answers it unless it has to go round again. Nothing here waits, so that a delivery is
-    /// never lost with a future.
-    fn hand_out(&self, mut raw: Raw, queue: Queue) -> Option<Delivery> {
-        let now = Timestamp::now();
-        let receipt = Receipt {
-            consumer: self.number,
-            tag: raw.delivery_tag,
-        };
-        let acker = raw.acker.clone();
-        let incoming = Incoming::read(&mut raw, now);
-        let (left, due_at) = (incoming.left, incoming.due_at);
-        let (delivery, original) = incoming.delivery(queue, receipt);
-        let original = Arc::new(original);
-        self.inner.registry.hold(receipt, Held { acker, original });
-        if left.is_zero() {
-            if let Some(due_at) = due_at {
-                metrics::came_back(now.saturating_since(due_at));
-            }
-            return Some(delivery);
-        }
-        tokio::spawn(go_on_waiting(Arc::clone(&self.inner), delivery, left));
-        None
-    }
-
     /// Cancels the consumer, and gives back what came before the broker knew.
     async fn give_back_what_nobody_read(&mut self) {
         let cancelling = self
@@ -218,6 +196,39 @@ impl Incarnation {
             }
         }
     }
+}
+
+/// Registers a delivery, and answers it unless it has to go round again. Nothing here waits, so that a delivery is
+/// never lost with a future.
+pub(super) fn hand_out(
+    inner: &Arc<Inner>,
+    consumer: u64,
+    mut raw: Raw,
+    queue: Queue,
+) -> Option<Delivery> {
+    let now = Timestamp::now();
+    let receipt = Receipt {
+        consumer,
+        tag: raw.delivery_tag,
+    };
+    let acker = raw.acker.clone();
+    if raw.exchange.as_str() == inner.names.queue(Queue::Backlog) {
+        // Only workers write to the backlog's exchange. As if it came back from a delay: then what they wrote on it is believed.
+        raw.exchange = "".into();
+    }
+    let incoming = Incoming::read(&mut raw, now);
+    let (left, due_at) = (incoming.left, incoming.due_at);
+    let (delivery, original) = incoming.delivery(queue, receipt);
+    let original = Arc::new(original);
+    inner.registry.hold(receipt, Held { acker, original });
+    if left.is_zero() {
+        if let Some(due_at) = due_at {
+            metrics::came_back(now.saturating_since(due_at));
+        }
+        return Some(delivery);
+    }
+    tokio::spawn(go_on_waiting(Arc::clone(inner), delivery, left));
+    None
 }
 
 impl Drop for Incarnation {

@@ -8,7 +8,7 @@ use lapin::{
     options::{BasicAckOptions, QueueDeclareOptions},
     types::FieldTable,
 };
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 use tracing::warn;
 
 use super::{
@@ -39,6 +39,8 @@ pub(super) struct Inner {
     pub(super) publishing: Arc<Link>,
     pub(super) registry: Registry,
     pub(super) publisher: Publisher,
+    /// This process has put something into the backlog.
+    pub(super) moved: Notify,
 }
 
 impl Inner {
@@ -66,6 +68,39 @@ impl Inner {
             self.header_limit(),
         );
         self.publisher.publish(Kind::Delay, &copy).await?;
+        self.ack(&delivery.receipt).await
+    }
+
+    /// The copy first, then the acknowledgement. Of all queues only the backlog has an exchange of its own.
+    pub(super) async fn move_to(
+        &self,
+        delivery: &Delivery,
+        queue: Queue,
+    ) -> Result<(), RabbitMqError> {
+        let Some(held) = self.registry.get(&delivery.receipt) else {
+            return Ok(());
+        };
+        let copy = match queue {
+            Queue::Backlog => outgoing::moved(
+                delivery,
+                &held.original,
+                self.names.queue(queue),
+                self.header_limit(),
+            ),
+            // By way of the shortest delay, which workers may write to.
+            Queue::Deploy | Queue::Cleanup => {
+                let at_once = Delay {
+                    after: Duration::ZERO,
+                    attempt: delivery.attempt,
+                    history: delivery.history.clone(),
+                };
+                let mut delivery = delivery.clone();
+                delivery.queue = queue;
+                return self.delay(&delivery, &at_once).await;
+            }
+        };
+        self.publisher.publish(Kind::Move, &copy).await?;
+        self.moved.notify_one();
         self.ack(&delivery.receipt).await
     }
 

@@ -27,6 +27,7 @@ pub(super) enum Kind {
     Event,
     Result,
     Delay,
+    Move,
     DeadLetter,
 }
 
@@ -36,6 +37,7 @@ impl Kind {
             Self::Event => "event",
             Self::Result => "result",
             Self::Delay => "delay",
+            Self::Move => "move",
             Self::DeadLetter => "dead_letter",
         }
     }

@@ -10,6 +10,7 @@
 //!   delivery is handed out, since its outcome could not be told.
 //! - **What we count travels with the message** (`stamp.rs`): attempt, history, time of acceptance, in headers of our own.
 //!   The broker's own counts differ between versions, and none of them means an attempt.
+//! - **The backlog is asked, and sends nothing** (`pull.rs`): a worker whose slots are busy holds none of it.
 //! - **One hop per delay** (`octave.rs`): queues whose messages wait at most 1 s, 2 s, 4 s … so that a message waits behind
 //!   none that waits much longer.
 //! - **No message ends a connection** (`frames.rs`): what the client library can't parse is made readable before it gets there.
@@ -37,6 +38,7 @@ mod outgoing;
 mod pool;
 mod properties;
 mod publisher;
+mod pull;
 mod registry;
 mod stamp;
 mod stream;

@@ -141,6 +141,24 @@ pub(super) fn delayed(
     }
 }
 
+/// A delivery on its way to the end of another queue, whose exchange has its name.
+pub(super) fn moved(
+    delivery: &Delivery,
+    original: &Original,
+    exchange: String,
+    header_limit: usize,
+) -> Outgoing {
+    let mut sheet = stamped(delivery, original, header_limit);
+    sheet.put(stamp::ATTEMPT, AMQPValue::LongUInt(delivery.attempt.get()));
+    sheet.put_history(&delivery.history);
+    Outgoing {
+        exchange,
+        routing_key: ShortString::try_new(original.routing_key.as_str()).unwrap_or_default(),
+        properties: properties::copy(&original.properties, sheet.table()),
+        body: delivery.message.body.clone(),
+    }
+}
+
 /// A delivery that is given up.
 pub(super) fn dead_letter(
     delivery: &Delivery,

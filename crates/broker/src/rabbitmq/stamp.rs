@@ -2,7 +2,7 @@
 //!
 //! They hold no `x-` (brokers ignore or eat those) and only scalars (others vanish on the way to AMQP 1.0 clients). They
 //! are believed where only we, or an operator, could have put the message: in what came through the default exchange,
-//! as everything does that returns from a delay. On an event that upstream published they say nothing, and a value that
+//! as everything does that returns from a delay, and through the backlog's own. On an event that upstream published they say nothing, and a value that
 //! can't be right says nothing anywhere. None of them is ever shown as a header of the message.
 
 use std::{num::NonZeroU32, time::Duration};

@@ -255,6 +255,7 @@ async fn upstream_only_publishes_context_events(fleet: &Fleet) {
     assert!(!may("foreshow.results", "preview.ready.acme.a").await);
     assert!(!may("", "foreshow.deploy").await);
     assert!(!may("foreshow.delay.1s", "foreshow.deploy").await);
+    assert!(!may("foreshow.deploy.backlog", "context.updated.acme").await);
     assert!(!fleet.may_read("upstream", "foreshow.deploy").await);
     assert!(!fleet.may_read("upstream", "foreshow.dead-letters").await);
     assert!(!fleet.may_declare("upstream", "mine").await);
@@ -271,7 +272,10 @@ async fn worker_reads_its_queues_and_hands_on(fleet: &Fleet) {
         .await
         .unwrap();
     let delivery = next(&mut deliveries).await;
-    broker.dead_letter(&delivery, &reason()).await.unwrap();
+    broker.move_to(&delivery, Queue::Backlog).await.unwrap();
+    let mut backlog = broker.pull(Queue::Backlog).await.unwrap();
+    let taken = soon(backlog.take(1)).await.unwrap();
+    broker.dead_letter(&taken[0], &reason()).await.unwrap();
     broker
         .publish_results(&[result("acme", "a", 1)])
         .await

@@ -22,6 +22,7 @@ mod consuming;
 mod dead_letters;
 mod delays;
 mod fixtures;
+mod moving;
 mod presence;
 mod publishing;
 mod receipts;
@@ -36,6 +37,7 @@ pub use consuming::*;
 pub use dead_letters::*;
 pub use delays::*;
 pub use fixtures::*;
+pub use moving::*;
 pub use presence::*;
 pub use publishing::*;
 pub use receipts::*;
@@ -79,6 +81,14 @@ macro_rules! broker_contract {
             a_delay_keeps_everything_however_often
             a_delay_keeps_that_a_delivery_came_before
             a_delay_marks_a_delivery_as_its_caller_did
+            a_moved_delivery_keeps_everything
+            a_moved_delivery_is_marked_as_its_caller_did
+            a_moved_delivery_stands_at_the_end
+            moving_what_is_no_longer_held_changes_nothing
+            a_delay_comes_back_to_the_queue_that_its_caller_named
+            nothing_is_pulled_ahead
+            what_was_pulled_goes_back_when_its_reader_is_gone
+            a_reader_on_demand_is_woken
             a_dead_letter_keeps_everything
             a_dead_letter_keeps_everything_after_a_delay
             a_subscriber_hears_what_it_asked_for_in_order

@@ -10,7 +10,7 @@ use tracing::{debug, info, warn};
 
 use super::{Job, results, stop::Trouble};
 use crate::{
-    DeadLetterReason, Delay, Delivery, Failure, Outcome,
+    DeadLetterReason, Delay, Delivery, Failure, Outcome, Queue,
     mutants::mutant,
     observe,
     outcome::{Subject, with_attempt},
@@ -171,6 +171,19 @@ impl Job {
                 self.engine.broker().delay(&delivery, delay.clone())
             })
             .await
+    }
+
+    /// Moves the delivery to the backlog: its tenant has too many waiting here. It uses up no attempt.
+    pub(super) async fn move_to_backlog(&self, may_be_admitted: bool) -> Result<(), ShuttingDown> {
+        let mut delivery = self.delivery.clone();
+        delivery.redelivered |= may_be_admitted;
+        self.engine
+            .insist(&self.shutdown, || {
+                self.engine.broker().move_to(&delivery, Queue::Backlog)
+            })
+            .await?;
+        observe::moved_to_backlog();
+        Ok(())
     }
 
     pub(super) async fn dead_letter(&self, reason: &DeadLetterReason) -> Result<(), ShuttingDown> {

@@ -6,7 +6,7 @@
 //!
 //! 1. its end is published, then it is acknowledged ([`Job::conclude`]);
 //! 2. it is dead-lettered with its reason, then acknowledged;
-//! 3. it is handed to a delay, then acknowledged;
+//! 3. it is handed to a delay, or to the backlog, then acknowledged;
 //! 4. it is given back.
 //!
 //! The order that keeps the promises: *settle* (outcome recorded and lease released in one step) → *publish* → *ack*. A
@@ -30,13 +30,17 @@ mod stop;
 mod watch;
 mod work;
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU32,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use foreshow_contract::{
     BuildingState, ContextEvent, ContextUpdated, IncomingEvent, OrdinalKind, Rejection,
 };
 use tokio::{
-    sync::Semaphore,
+    sync::OwnedSemaphorePermit,
     time::{Instant, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
@@ -55,6 +59,7 @@ use crate::{
     outcome::Subject,
     ports::Purpose,
     retry::Next,
+    turns::{Slot, Told, Turns},
     worker::{Engine, ShuttingDown},
 };
 
@@ -66,10 +71,22 @@ const ASK_AGAIN_AT_LEAST: (Duration, Duration) =
 pub(crate) struct Job {
     pub(crate) engine: Engine,
     pub(crate) delivery: Delivery,
-    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) turns: Turns,
+    /// What was kept for it when it was asked for.
+    pub(crate) kept: Mutex<Option<Kept>>,
+    /// It was moved once, and is not moved again.
+    pub(crate) is_from_backlog: bool,
     pub(crate) shutdown: CancellationToken,
     /// When the delivery is let go of, well before the broker would take it away.
     pub(crate) hold_until: Instant,
+}
+
+/// What is kept for a delivery that was asked for.
+pub(crate) enum Kept {
+    /// A slot to run in.
+    Slot(Slot),
+    /// The right to be the one that waits in line for a slot.
+    Ahead(#[expect(dead_code, reason = "its drop lets the next one in")] OwnedSemaphorePermit),
 }
 
 /// What a delivery asks for.
@@ -138,6 +155,13 @@ impl Job {
         }
     }
 
+    fn kept(&self) -> Option<Kept> {
+        self.kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
     /// Claims the context, as often as it takes, and does what the store answers.
     async fn drive(&self, incoming: &IncomingEvent, wish: Wish<'_>) -> Result<(), ShuttingDown> {
         let Some(subject) = &Subject::of(incoming, self.delivery.replay) else {
@@ -181,22 +205,41 @@ impl Job {
         let mut seat = None;
         let mut asked_in_vain = 0;
         let mut queued = None;
+        let tenant = &subject.key.tenant;
+        // One that has asked has raised what its context should show, and somebody may have stepped down for it: it stays.
+        let mut may_leave = !self.is_from_backlog;
+        if self.is_from_backlog {
+            self.turns.came_back(tenant);
+        }
         // Most of a storm is superseded at its first claim, and was never let in anywhere.
         let mut may_be_admitted = self.delivery.redelivered
             || self.delivery.attempt > NonZeroU32::MIN
             || matches!(wish, Wish::GiveUp(_));
         loop {
             // Most likely held then, so to ask costs nothing; and if it is granted after all, one more runs.
+            let (kept, ahead) = match self.kept() {
+                Some(Kept::Slot(slot)) => (Some(slot), None),
+                Some(ahead @ Kept::Ahead(_)) => (None, Some(ahead)),
+                None => (None, None),
+            };
             let slot = if locals.is_worked_on(&subject.key) {
                 None
+            } else if let Some(kept) = kept {
+                Some(kept.taken_by(tenant))
             } else {
+                let mut turn = self.turns.line_up(tenant, may_leave);
                 tokio::select! {
                     biased;
                     () = self.must_let_go() => return self.let_go(may_be_admitted).await,
-                    slot = self.slots.acquire() => Some(slot.expect("the slots are never closed")),
+                    told = turn.told() => match told {
+                        Told::Go(slot) => Some(slot),
+                        Told::Beyond => return self.move_to_backlog(may_be_admitted).await,
+                    },
                     () = begun.changed() => continue,
                 }
             };
+            may_leave = false;
+            drop(ahead);
             claim.owner = self.engine.new_owner();
             let ask = || async {
                 // Of this very try: however long broker and store were away, the lease counts from here.
@@ -225,6 +268,7 @@ impl Job {
                 }
                 Claimed::Held { until } => {
                     drop(slot);
+                    let _elsewhere = self.turns.elsewhere(tenant);
                     #[cfg(feature = "mutants")]
                     if let Some(by) =
                         crate::mutants::superseded_early(&subject.key, subject.ordinal)

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 ///   was routed (or caught by an alternate exchange). On `Err` the message may or may not be there.
 /// - A delivery that is neither acknowledged nor handed on when its consumer goes away, however it goes, is delivered
 ///   again. So every delivery comes at least once.
-/// - [`delay`](Broker::delay) and [`dead_letter`](Broker::dead_letter) write the copy first and acknowledge the
-///   original after, so a crash between the two doubles a message and never loses one.
+/// - [`delay`](Broker::delay), [`move_to`](Broker::move_to) and [`dead_letter`](Broker::dead_letter) write the copy first and
+///   acknowledge the original after, so a crash between the two doubles a message and never loses one.
 /// - An acknowledgement is never confirmed: a copy may come back even after `ack` returned `Ok`.
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
@@ -30,20 +30,29 @@ pub trait Broker: Send + Sync + 'static {
         prefetch: NonZeroU32,
     ) -> Result<Box<dyn Deliveries>, BrokerError>;
 
+    /// Reads `queue` on demand: nothing is taken from it ahead of being asked for.
+    async fn pull(&self, queue: Queue) -> Result<Box<dyn Pull>, BrokerError>;
+
     /// Publishes results in order, each confirmed and not returned.
     async fn publish_results(&self, results: &[ResultEvent]) -> Result<(), BrokerError>;
 
-    /// The delivery is done with. For this method and the three below: a receipt that is no longer held, because its
+    /// The delivery is done with. For this method and the four below: a receipt that is no longer held, because its
     /// consumer went away, is no error and changes nothing; the message is delivered again.
     async fn ack(&self, receipt: &Receipt) -> Result<(), BrokerError>;
 
     /// Gives the delivery back untouched, for any consumer, at once.
     async fn requeue(&self, receipt: &Receipt) -> Result<(), BrokerError>;
 
-    /// Hands the delivery to come back no earlier than `delay.after` from now, with the attempt and history given.
+    /// Hands the delivery to come back to `delivery.queue`, which the caller may have changed, no earlier than `delay.after`
+    /// from now, with the attempt and history given.
     async fn delay(&self, delivery: &Delivery, delay: Delay) -> Result<(), BrokerError>;
 
-    /// Keeps a copy among the dead letters, with the reason and everything a replay needs, then acknowledges.
+    /// Moves the delivery to the end of `queue`, as it is: attempt, history, replay, time of acceptance and `redelivered`, which
+    /// the caller may have set, travel along.
+    async fn move_to(&self, delivery: &Delivery, queue: Queue) -> Result<(), BrokerError>;
+
+    /// Keeps a copy among the dead letters, with the reason and everything a replay needs (`delivery.queue` among it), then
+    /// acknowledges.
     async fn dead_letter(
         &self,
         delivery: &Delivery,
@@ -54,7 +63,7 @@ pub trait Broker: Send + Sync + 'static {
     /// subscription is read reasonably fast.
     async fn subscribe(&self, filter: ResultFilter) -> Result<Box<dyn Results>, BrokerError>;
 
-    /// Whether anybody consumes `queue` right now, so that a publisher can say that nobody does.
+    /// Whether anybody consumes `queue` right now, so that a publisher can say that nobody does. Who pulls does not count.
     async fn has_consumers(&self, queue: Queue) -> Result<bool, BrokerError>;
 
     /// Whether the broker answers now, and would take what is published. Fails within seconds; it does not wait for a
@@ -76,6 +85,21 @@ pub trait Deliveries: Send {
     async fn stop(&mut self);
 }
 
+/// A queue that is read on demand. What was taken goes back when this is dropped, unless it was acknowledged or handed on.
+#[async_trait]
+pub trait Pull: Send {
+    /// Waits until there may be something to take that the last call of [`take`](Pull::take) did not find. It may return for
+    /// nothing. Cancel-safe.
+    async fn ready(&mut self);
+
+    /// Takes what is there, oldest first: at most `most` deliveries, perhaps fewer although there are more, and none only where
+    /// none are there. Does not wait for any. What it took when it was cancelled goes back when this is dropped.
+    ///
+    /// # Errors
+    /// The broker could not be asked. Calling again tries again; the adapter rebuilds what it needs.
+    async fn take(&mut self, most: usize) -> Result<Vec<Delivery>, BrokerError>;
+}
+
 /// The results of one subscription.
 #[async_trait]
 pub trait Results: Send {
@@ -90,6 +114,8 @@ pub enum Queue {
     Deploy,
     /// Ends, expiries and resets, which never wait behind deploys.
     Cleanup,
+    /// What a tenant has in [`Deploy`](Self::Deploy) beyond its share of a worker's window. Read with free slots only.
+    Backlog,
 }
 
 impl Message {
@@ -106,13 +132,14 @@ impl Message {
 
 impl Queue {
     /// Every queue.
-    pub const ALL: [Self; 2] = [Self::Deploy, Self::Cleanup];
+    pub const ALL: [Self; 3] = [Self::Deploy, Self::Cleanup, Self::Backlog];
 
     /// The queue's name at the broker.
     pub fn name(self) -> &'static str {
         match self {
             Self::Deploy => "foreshow.deploy",
             Self::Cleanup => "foreshow.cleanup",
+            Self::Backlog => "foreshow.deploy.backlog",
         }
     }
 

@@ -10,8 +10,8 @@ mod provider;
 mod store;
 
 pub use broker::{
-    Broker, BrokerError, DeadLetterReason, Delay, Deliveries, Delivery, Message, Queue, Receipt,
-    ResultFilter, Results,
+    Broker, BrokerError, DeadLetterReason, Delay, Deliveries, Delivery, Message, Pull, Queue,
+    Receipt, ResultFilter, Results,
 };
 pub use bundles::{BundleFile, BundleVault, Bundles, BundlesError};
 pub use clock::Clock;

@@ -13,8 +13,8 @@ use tokio::{
 };
 
 use crate::{
-    Broker, BrokerError, Clock, DeadLetterReason, Delay, Deliveries, Delivery, Message, Queue,
-    Receipt, ResultFilter, Results,
+    Broker, BrokerError, Clock, DeadLetterReason, Delay, Deliveries, Delivery, Message, Pull,
+    Queue, Receipt, ResultFilter, Results,
 };
 
 /// The broker, in memory.
@@ -39,6 +39,7 @@ struct State {
     dead_letters: Vec<(Message, DeadLetterReason)>,
     published: Vec<ResultEvent>,
     next: u64,
+    moves: u64,
     down: bool,
     taken_at: BTreeMap<Receipt, Instant>,
     longest_held: Duration,
@@ -50,6 +51,54 @@ impl State {
             self.longest_held = self.longest_held.max(at.elapsed());
         }
         self.out.remove(receipt)
+    }
+
+    /// Makes ready what is due.
+    fn take_due(&mut self) {
+        let now = Instant::now();
+        self.delayed.sort_by_key(|(due_at, ..)| *due_at);
+        while self.next_due().is_some_and(|due_at| due_at <= now) {
+            let (_, queue, waiting) = self.delayed.remove(0);
+            self.ready.entry(queue).or_default().push_back(waiting);
+        }
+    }
+
+    /// When the next delayed message is due, of those that [`Self::take_due`] has sorted.
+    fn next_due(&self) -> Option<Instant> {
+        self.delayed.first().map(|(due_at, ..)| *due_at)
+    }
+
+    /// The first that is ready, which is out from now on.
+    fn hand_out(&mut self, consumer: u64, queue: Queue) -> Option<Delivery> {
+        let waiting = self.ready.entry(queue).or_default().pop_front()?;
+        self.next += 1;
+        let receipt = Receipt {
+            consumer,
+            tag: self.next,
+        };
+        self.taken_at.insert(receipt, Instant::now());
+        let Waiting {
+            message,
+            attempt,
+            history,
+            accepted_at,
+            redelivered,
+        } = waiting.clone();
+        let out = Waiting {
+            redelivered: true,
+            ..waiting
+        };
+        self.out.insert(receipt, (queue, out));
+        Some(Delivery {
+            message,
+            queue,
+            attempt,
+            history,
+            replay: 0,
+            accepted_at,
+            redelivered,
+            receipt,
+        })
     }
 }
 
@@ -122,6 +171,33 @@ impl MemoryBroker {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Messages that are ready in a queue.
+    pub fn ready(&self, queue: Queue) -> usize {
+        self.lock().ready.get(&queue).map_or(0, VecDeque::len)
+    }
+
+    /// How often a delivery was moved to another queue.
+    pub fn moves(&self) -> u64 {
+        self.lock().moves
+    }
+
+    fn give_back_all_of(&self, consumer: u64) {
+        let mut state = self.lock();
+        let held: Vec<_> = state
+            .out
+            .keys()
+            .filter(|receipt| receipt.consumer == consumer)
+            .copied()
+            .collect();
+        for receipt in held {
+            if let Some((queue, waiting)) = state.take_back(&receipt) {
+                state.ready.entry(queue).or_default().push_back(waiting);
+            }
+        }
+        drop(state);
+        self.shared.arrived.notify_waiters();
+    }
+
     fn ask(&self, operation: &'static str) -> Result<MutexGuard<'_, State>, BrokerError> {
         let state = self.lock();
         if state.down {
@@ -175,6 +251,16 @@ impl Broker for MemoryBroker {
         }))
     }
 
+    async fn pull(&self, queue: Queue) -> Result<Box<dyn Pull>, BrokerError> {
+        let mut state = self.ask("read a queue")?;
+        state.next += 1;
+        Ok(Box::new(Puller {
+            broker: self.clone(),
+            id: state.next,
+            queue,
+        }))
+    }
+
     async fn publish_results(&self, results: &[ResultEvent]) -> Result<(), BrokerError> {
         let mut state = self.ask("publish a result")?;
         for result in results {
@@ -214,6 +300,24 @@ impl Broker for MemoryBroker {
             state
                 .delayed
                 .push((Instant::now() + delay.after, delivery.queue, waiting));
+        }
+        drop(state);
+        self.shared.arrived.notify_waiters();
+        Ok(())
+    }
+
+    async fn move_to(&self, delivery: &Delivery, queue: Queue) -> Result<(), BrokerError> {
+        let mut state = self.ask("move a delivery")?;
+        let waiting = Waiting {
+            message: delivery.message.clone(),
+            attempt: delivery.attempt,
+            history: delivery.history.clone(),
+            accepted_at: delivery.accepted_at,
+            redelivered: delivery.redelivered,
+        };
+        if state.take_back(&delivery.receipt).is_some() {
+            state.ready.entry(queue).or_default().push_back(waiting);
+            state.moves += 1;
         }
         drop(state);
         self.shared.arrived.notify_waiters();
@@ -269,13 +373,7 @@ impl Consumer {
     /// The next delivery, or when to look again.
     fn try_next(&self) -> Result<Result<Delivery, Option<Instant>>, BrokerError> {
         let mut state = self.broker.ask("read a queue")?;
-        let now = Instant::now();
-        let State { ready, delayed, .. } = &mut *state;
-        delayed.sort_by_key(|(due_at, ..)| *due_at);
-        while delayed.first().is_some_and(|(due_at, ..)| *due_at <= now) {
-            let (_, queue, waiting) = delayed.remove(0);
-            ready.entry(queue).or_default().push_back(waiting);
-        }
+        state.take_due();
         let held = state
             .out
             .keys()
@@ -283,44 +381,58 @@ impl Consumer {
             .count();
         if !self.stopped
             && held < self.prefetch.get() as usize
-            && let Some(waiting) = state.ready.entry(self.queue).or_default().pop_front()
+            && let Some(delivery) = state.hand_out(self.id, self.queue)
         {
-            state.next += 1;
-            let receipt = Receipt {
-                consumer: self.id,
-                tag: state.next,
-            };
-            state.taken_at.insert(receipt, Instant::now());
-            state.out.insert(
-                receipt,
-                (
-                    self.queue,
-                    Waiting {
-                        redelivered: true,
-                        ..waiting.clone()
-                    },
-                ),
-            );
-            let Waiting {
-                message,
-                attempt,
-                history,
-                accepted_at,
-                redelivered,
-            } = waiting;
-            let queue = self.queue;
-            return Ok(Ok(Delivery {
-                message,
-                queue,
-                attempt,
-                history,
-                replay: 0,
-                accepted_at,
-                redelivered,
-                receipt,
-            }));
+            return Ok(Ok(delivery));
         }
-        Ok(Err(state.delayed.first().map(|(due_at, ..)| *due_at)))
+        Ok(Err(state.next_due()))
+    }
+}
+
+/// Reads a queue on demand.
+struct Puller {
+    broker: MemoryBroker,
+    id: u64,
+    queue: Queue,
+}
+
+#[async_trait]
+impl Pull for Puller {
+    async fn ready(&mut self) {
+        loop {
+            let shared = Arc::clone(&self.broker.shared);
+            let mut arrived = std::pin::pin!(shared.arrived.notified());
+            arrived.as_mut().enable();
+            let next_due = {
+                let mut state = self.broker.lock();
+                state.take_due();
+                if !state.ready.entry(self.queue).or_default().is_empty() {
+                    return;
+                }
+                state.next_due()
+            };
+            match next_due {
+                Some(due_at) => tokio::select! {
+                    biased;
+                    () = arrived => {}
+                    () = tokio::time::sleep_until(due_at) => {}
+                },
+                None => arrived.await,
+            }
+        }
+    }
+
+    async fn take(&mut self, most: usize) -> Result<Vec<Delivery>, BrokerError> {
+        let mut state = self.broker.ask("read a queue")?;
+        state.take_due();
+        let taken = (0..most).map_while(|_| state.hand_out(self.id, self.queue));
+        Ok(taken.collect())
+    }
+}
+
+impl Drop for Puller {
+    fn drop(&mut self) {
+        self.broker.give_back_all_of(self.id);
     }
 }
 
@@ -355,19 +467,8 @@ impl Drop for Consumer {
         if let Some(consumers) = state.consumers.get_mut(&self.queue) {
             *consumers -= 1;
         }
-        let held: Vec<_> = state
-            .out
-            .keys()
-            .filter(|receipt| receipt.consumer == self.id)
-            .copied()
-            .collect();
-        for receipt in held {
-            if let Some((queue, waiting)) = state.take_back(&receipt) {
-                state.ready.entry(queue).or_default().push_back(waiting);
-            }
-        }
         drop(state);
-        self.broker.shared.arrived.notify_waiters();
+        self.broker.give_back_all_of(self.id);
     }
 }
 

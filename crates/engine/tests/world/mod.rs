@@ -102,6 +102,19 @@ impl Event {
         self
     }
 
+    /// Of another tenant than the usual one.
+    pub fn of(mut self, tenant: &str) -> Self {
+        let key = match &mut self.0 {
+            ContextEvent::Updated(event) => &mut event.key,
+            ContextEvent::Ended(event) => &mut event.key,
+            ContextEvent::Touched(event) => &mut event.key,
+            ContextEvent::Expired(event) => &mut event.key,
+            ContextEvent::Reset(event) => &mut event.key,
+        };
+        key.tenant = TenantId::try_new(tenant).unwrap();
+        self
+    }
+
     pub fn keep(mut self, revisions: u32) -> Self {
         self.updated().retention.keep_revisions = std::num::NonZeroU32::new(revisions);
         self

@@ -13,8 +13,8 @@ use std::{
 use async_trait::async_trait;
 use foreshow_contract::{AttemptReport, ContextKey, ResultEvent, Timestamp};
 use foreshow_engine::{
-    Broker, BrokerError, Clock as _, DeadLetterReason, Delay, Deliveries, Delivery, Message, Queue,
-    Receipt, ResultFilter, Results,
+    Broker, BrokerError, Clock as _, DeadLetterReason, Delay, Deliveries, Delivery, Message, Pull,
+    Queue, Receipt, ResultFilter, Results,
 };
 use tokio::{
     sync::Notify,
@@ -152,6 +152,43 @@ impl State {
         }
     }
 
+    /// Takes what is there, at most so many.
+    fn hand_out(&mut self, consumer: u64, queue: Queue, most: usize) -> Vec<Delivery> {
+        let now = Instant::now();
+        let mut taken = Vec::new();
+        while taken.len() < most {
+            let waiting = self.waiting.entry(queue).or_default();
+            let Some(place) = waiting.iter().position(|one| one.from <= now) else {
+                break;
+            };
+            let waiting = waiting.remove(place);
+            self.next += 1;
+            let receipt = Receipt {
+                consumer,
+                tag: self.next,
+            };
+            taken.push(Delivery {
+                message: waiting.message.clone(),
+                queue,
+                attempt: waiting.attempt,
+                history: waiting.history.clone(),
+                replay: 0,
+                accepted_at: waiting.accepted_at,
+                redelivered: waiting.redelivered,
+                receipt,
+            });
+            self.out.insert(receipt, (queue, waiting));
+        }
+        taken
+    }
+
+    /// When something more can be seen.
+    fn next_after_now(&self, queue: Queue) -> Option<Instant> {
+        let waiting = self.waiting.get(&queue)?;
+        let later = waiting.iter().map(|one| one.from);
+        later.filter(|from| *from > Instant::now()).min()
+    }
+
     fn take_back(&mut self, receipt: Receipt) {
         if let Some((queue, waiting)) = self.out.remove(&receipt) {
             self.waiting.entry(queue).or_default().push(Waiting {
@@ -221,6 +258,19 @@ impl Broker for BrokerLink {
         }))
     }
 
+    async fn pull(&self, queue: Queue) -> Result<Box<dyn Pull>, BrokerError> {
+        let process = self.link.process.number();
+        let id = self
+            .ask("read a queue", move |broker| broker.connect(process))
+            .await?;
+        Ok(Box::new(Puller {
+            broker: self.broker.clone(),
+            link: self.link.clone(),
+            id,
+            queue,
+        }))
+    }
+
     async fn publish_results(&self, results: &[ResultEvent]) -> Result<(), BrokerError> {
         let results = results.to_vec();
         let who = self.link.process.name().to_owned();
@@ -280,6 +330,35 @@ impl Broker for BrokerLink {
                 .lock()
                 .waiting
                 .entry(delivery.queue)
+                .or_default()
+                .push(waiting);
+            broker.done(delivery.receipt);
+            broker.arrived.notify_waiters();
+        })
+        .await
+    }
+
+    async fn move_to(&self, delivery: &Delivery, queue: Queue) -> Result<(), BrokerError> {
+        let delivery = delivery.clone();
+        let who = self.link.process.name().to_owned();
+        self.ask("move a delivery", move |broker| {
+            broker.world.stats().count(Count::Moves);
+            broker.world.tell(&who, || {
+                let what = event_words(&delivery.message);
+                format!("moves {what} to {}", queue.name())
+            });
+            let waiting = Waiting {
+                from: Instant::now(),
+                message: delivery.message,
+                attempt: delivery.attempt,
+                history: delivery.history,
+                accepted_at: delivery.accepted_at,
+                redelivered: delivery.redelivered,
+            };
+            broker
+                .lock()
+                .waiting
+                .entry(queue)
                 .or_default()
                 .push(waiting);
             broker.done(delivery.receipt);
@@ -357,44 +436,15 @@ impl Consumer {
                 source: "the connection was lost".into(),
             });
         }
-        let now = Instant::now();
         let held = state
             .out
             .keys()
             .filter(|receipt| receipt.consumer == self.id)
             .count();
-        let mut places = self.prefetch.saturating_sub(held).min(3);
-        let waiting = state.waiting.entry(self.queue).or_default();
-        let mut taken = Vec::new();
-        while places > 0
-            && let Some(place) = waiting.iter().position(|one| one.from <= now)
-        {
-            taken.push(waiting.remove(place));
-            places -= 1;
-        }
-        let next = waiting
-            .iter()
-            .map(|one| one.from)
-            .filter(|from| *from > now)
-            .min();
-        for waiting in taken {
-            state.next += 1;
-            let receipt = Receipt {
-                consumer: self.id,
-                tag: state.next,
-            };
-            self.ahead.push_back(Delivery {
-                message: waiting.message.clone(),
-                queue: self.queue,
-                attempt: waiting.attempt,
-                history: waiting.history.clone(),
-                replay: 0,
-                accepted_at: waiting.accepted_at,
-                redelivered: waiting.redelivered,
-                receipt,
-            });
-            state.out.insert(receipt, (self.queue, waiting));
-        }
+        let places = self.prefetch.saturating_sub(held).min(3);
+        self.ahead
+            .extend(state.hand_out(self.id, self.queue, places));
+        let next = state.next_after_now(self.queue);
         Ok(next)
     }
 }
@@ -442,6 +492,66 @@ impl Deliveries for Consumer {
 }
 
 impl Drop for Consumer {
+    fn drop(&mut self) {
+        self.broker.lock().end(self.id);
+        self.broker.arrived.notify_waiters();
+    }
+}
+
+/// Reads a queue on demand.
+struct Puller {
+    broker: SharedBroker,
+    link: Link,
+    id: u64,
+    queue: Queue,
+}
+
+#[async_trait]
+impl Pull for Puller {
+    async fn ready(&mut self) {
+        loop {
+            let broker = self.broker.clone();
+            let mut arrived = std::pin::pin!(broker.arrived.notified());
+            arrived.as_mut().enable();
+            let (is_ready, next) = {
+                let state = broker.lock();
+                let now = Instant::now();
+                let waiting = state.waiting.get(&self.queue);
+                let is_ready = waiting.is_some_and(|all| all.iter().any(|one| one.from <= now));
+                (is_ready, state.next_after_now(self.queue))
+            };
+            if is_ready {
+                return;
+            }
+            match next {
+                Some(at) => tokio::select! {
+                    biased;
+                    () = arrived => {}
+                    () = sleep_until(at) => {}
+                },
+                None => arrived.await,
+            }
+            // Not always the same worker first.
+            let apart = self.link.world.dice().u64(0..3);
+            sleep(Duration::from_millis(apart)).await;
+        }
+    }
+
+    async fn take(&mut self, most: usize) -> Result<Vec<Delivery>, BrokerError> {
+        let mut state = self.broker.lock();
+        if !state.consumers.contains_key(&self.id) {
+            drop(state);
+            self.id = self.broker.connect(self.link.process.number());
+            return Err(BrokerError::Unavailable {
+                operation: "read a queue",
+                source: "the connection was lost".into(),
+            });
+        }
+        Ok(state.hand_out(self.id, self.queue, most))
+    }
+}
+
+impl Drop for Puller {
     fn drop(&mut self) {
         self.broker.lock().end(self.id);
         self.broker.arrived.notify_waiters();

@@ -77,8 +77,10 @@ fn users(prefix: &str) -> Vec<User> {
         User {
             role: "worker",
             configure: NOTHING.to_owned(),
-            write: format!(r"^{prefix}\.(events|results|dead-letters|delay\.[0-9]+s)$"),
-            read: format!(r"^{prefix}\.(deploy|cleanup)$"),
+            write: format!(
+                r"^{prefix}\.(events|results|dead-letters|delay\.[0-9]+s|deploy\.backlog)$"
+            ),
+            read: format!(r"^{prefix}\.(deploy|cleanup|deploy\.backlog)$"),
             topics: vec![
                 // The sweeper tells of previews whose retention is over, and of nothing else.
                 (events.clone(), r"^context\.expired\.[^.]+$", NOTHING),

@@ -89,10 +89,13 @@ impl Topology {
     pub fn new(prefix: &str, octaves: NonZeroU8) -> Self {
         let names = Names::new(prefix);
         let (dead_letters, unrouted) = (names.dead_letters(), names.unrouted());
+        let backlog = names.queue(Queue::Backlog);
         let mut topology = Self {
             exchanges: vec![
                 exchange(&dead_letters, ExchangeType::Fanout, None),
                 exchange(&unrouted, ExchangeType::Fanout, None),
+                // Workers may not write to the default exchange, through which they could put a message into any queue.
+                exchange(&backlog, ExchangeType::Fanout, None),
                 exchange(&names.events(), ExchangeType::Topic, Some(&dead_letters)),
                 exchange(&names.results(), ExchangeType::Topic, Some(&unrouted)),
             ],
@@ -109,6 +112,7 @@ impl Topology {
                 topology.bindings.push(binding(&names.events(), &name, key));
             }
         }
+        topology.bindings.push(binding(&backlog, &backlog, ""));
         for octave_s in octave::lengths(octaves) {
             let name = names.delay(octave_s);
             topology
@@ -128,6 +132,8 @@ fn keys(queue: Queue) -> &'static [&'static str] {
     match queue {
         Queue::Deploy => &["context.updated.*", "context.touched.*"],
         Queue::Cleanup => &["context.ended.*", "context.expired.*", "context.reset.*"],
+        // Only workers put something there.
+        Queue::Backlog => &[],
     }
 }
 
