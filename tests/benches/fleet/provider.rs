@@ -1,8 +1,9 @@
-//! A provider that costs nothing: what is deployed is one entry of a map.
+//! A provider that costs nothing: what is deployed is one entry of a map. Shared with `flood`, where builds take a while.
 
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -12,8 +13,9 @@ use foreshow_engine::{
     ProbeQuestion, Provider, ProviderError,
 };
 
-/// Ready at once, and reached at once.
+/// Reached as soon as it is ready.
 pub(crate) struct Costless {
+    takes: Duration,
     name: ProviderName,
     capabilities: Capabilities,
     state: Mutex<State>,
@@ -22,13 +24,15 @@ pub(crate) struct Costless {
 #[derive(Default)]
 struct State {
     deployments: HashMap<ContextKey, Vec<Deployment>>,
-    keys: HashMap<DeploymentId, ContextKey>,
+    keys: HashMap<DeploymentId, (ContextKey, Instant)>,
     aliases: HashMap<HostLabel, DeploymentId>,
 }
 
 impl Costless {
-    pub(crate) fn new() -> Self {
+    /// Whose builds take so long.
+    pub(crate) fn taking(takes: Duration) -> Self {
         Self {
+            takes,
             name: ProviderName::from("costless"),
             capabilities: Capabilities::of([Framework::Static]),
             state: Mutex::default(),
@@ -81,13 +85,17 @@ impl Provider for Costless {
             id: DeploymentId::from(format!("dpl_{}", request.label).as_str()),
             key: request.key.clone(),
             revision: request.revision,
-            state: BuildState::Ready,
+            state: if self.takes.is_zero() {
+                BuildState::Ready
+            } else {
+                BuildState::Building
+            },
             address: Address::new(request.label.as_str()),
         };
         let mut state = self.lock();
         state
             .keys
-            .insert(deployment.id.clone(), request.key.clone());
+            .insert(deployment.id.clone(), (request.key.clone(), Instant::now()));
         let of_key = state.deployments.entry(request.key.clone()).or_default();
         of_key.push(deployment.clone());
         Ok(Created {
@@ -98,11 +106,11 @@ impl Provider for Costless {
     }
 
     async fn status(&self, id: &DeploymentId) -> Result<BuildState, ProviderError> {
-        let is_there = self.lock().keys.contains_key(id);
-        Ok(if is_there {
-            BuildState::Ready
-        } else {
-            BuildState::Gone
+        let begun_at = self.lock().keys.get(id).map(|(_, at)| *at);
+        Ok(match begun_at {
+            Some(at) if at.elapsed() >= self.takes => BuildState::Ready,
+            Some(_) => BuildState::Building,
+            None => BuildState::Gone,
         })
     }
 
@@ -112,7 +120,7 @@ impl Provider for Costless {
 
     async fn delete(&self, id: &DeploymentId) -> Result<(), ProviderError> {
         let mut state = self.lock();
-        if let Some(key) = state.keys.remove(id)
+        if let Some((key, _)) = state.keys.remove(id)
             && let Some(of_key) = state.deployments.get_mut(&key)
         {
             of_key.retain(|deployment| deployment.id != *id);
