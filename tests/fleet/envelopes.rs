@@ -446,7 +446,7 @@ async fn each_dialect_is_read_and_each_trap_refused_by_name_and_the_queue_flows_
     let urls = AmqpUrl::parse_list(&url).expect("a URL");
     let broker = RabbitMqBroker::connect(RabbitMqOptions::new(urls)).await;
     let broker = broker.expect("the broker lets us in");
-    let letters = broker.dead_letters(1_000).await.expect("they can be read");
+    let letters = dead_letters(&broker).await;
     let mut kept: Vec<_> = letters
         .into_iter()
         .map(|letter| letter.reason.expect("each has a reason").code)

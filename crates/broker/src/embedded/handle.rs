@@ -5,15 +5,15 @@ use std::{num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use foreshow_contract::{MAX_EVENT_BYTES, ResultEvent};
 use foreshow_engine::{
-    Broker, BrokerError, Clock, DeadLetterReason, Delay, Deliveries, Delivery, Message, Pull,
-    Queue, Receipt, ResultFilter, Results,
+    Broker, BrokerError, Clock, DeadLetterReason, DeadLetters, Delay, Deliveries, Delivery, Message, Pull, Queue, Receipt, ResultFilter, Results,
 };
 use foreshow_sqlite::{Database, rusqlite::Transaction};
 
 use super::{
-    DeadLetter, Depth,
+    Depth,
     consumer::Consumer,
-    dead_letters, depth,
+    dead_letters::Walk,
+    depth,
     error::unavailable,
     inner::Inner,
     messages,
@@ -63,15 +63,6 @@ impl EmbeddedBroker {
             .read(move |connection| depth::of(connection, queue))
             .await
             .map_err(unavailable("measure a queue"))
-    }
-
-    /// The newest dead letters, newest first, bodies included.
-    pub async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, BrokerError> {
-        self.inner
-            .db
-            .read(move |connection| dead_letters::newest(connection, limit))
-            .await
-            .map_err(unavailable("list dead letters"))
     }
 }
 
@@ -195,6 +186,11 @@ impl Broker for EmbeddedBroker {
             .finish("keep a dead letter", receipt, step)
             .await?;
         Ok(())
+    }
+
+    async fn dead_letters(&self) -> Result<Box<dyn DeadLetters>, BrokerError> {
+        let walk = Walk::begin(Arc::clone(&self.inner)).await?;
+        Ok(Box::new(walk))
     }
 
     async fn subscribe(&self, filter: ResultFilter) -> Result<Box<dyn Results>, BrokerError> {

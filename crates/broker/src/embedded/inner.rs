@@ -23,6 +23,7 @@ use super::{
     consumer::Flow,
     error::unavailable,
     lookout, reaper,
+    schema::integer,
     session::{Session, SessionError},
 };
 
@@ -37,6 +38,7 @@ pub(super) struct Inner {
     lookout: OnceLock<AbortOnDropHandle<()>>,
     consumers: Mutex<HashMap<u64, Arc<Flow>>>,
     consumer_numbers: AtomicU64,
+    walks: AtomicU64,
     pub(super) tags: AtomicU64,
 }
 
@@ -52,6 +54,7 @@ impl Inner {
             lookout: OnceLock::new(),
             consumers: Mutex::default(),
             consumer_numbers: AtomicU64::new(1),
+            walks: AtomicU64::new(1),
             tags: AtomicU64::new(1),
         }
     }
@@ -82,6 +85,11 @@ impl Inner {
             );
             AbortOnDropHandle::new(self.runtime.spawn(lookout))
         });
+    }
+
+    /// A number that no other walk of this session has.
+    pub(super) fn next_walk(&self) -> i64 {
+        integer(self.walks.fetch_add(1, Ordering::Relaxed))
     }
 
     fn consumers(&self) -> MutexGuard<'_, HashMap<u64, Arc<Flow>>> {

@@ -76,7 +76,7 @@ pub(super) fn claim(
     {
         let mut ready = tx.prepare_cached(
             "SELECT messages.id, attempt, history, routing_key, content_type, message_type, headers, body,
-                 accepted_at, redelivered
+                 coalesce(messages.accepted_at, payloads.accepted_at), redelivered, replay
              FROM messages CROSS JOIN payloads ON payloads.id = messages.id
              WHERE queue = ?1 AND session IS NULL AND due_at IS NULL
              ORDER BY position, messages.id LIMIT ?2",
@@ -117,7 +117,7 @@ fn delivery(row: &Row<'_>, queue: Queue, receipt: Receipt) -> Result<Delivery, D
         queue,
         attempt: attempt(row.get(1)?),
         history: read_json(&row.get::<_, String>(2)?, "history", id),
-        replay: 0,
+        replay: replays(row.get(10)?),
         accepted_at: Timestamp::from_micros(row.get(8)?),
         redelivered: row.get(9)?,
         receipt,
@@ -144,6 +144,10 @@ pub(super) fn attempt(stored: i64) -> NonZeroU32 {
         .ok()
         .and_then(NonZeroU32::new)
         .unwrap_or(NonZeroU32::MIN)
+}
+
+pub(super) fn replays(stored: i64) -> u32 {
+    u32::try_from(stored).unwrap_or_default()
 }
 
 /// Ends a delivery. Answers whether it was still out with the holder.
@@ -248,8 +252,8 @@ pub(super) fn dead_letter(
     let receipt = delivery.receipt;
     let moved = tx
         .prepare_cached(
-            "INSERT INTO dead_letters (payload, queue, attempt, history, code, reason, died_at)
-             SELECT id, ?7, attempt, history, ?4, ?5, ?6 FROM messages
+            "INSERT INTO dead_letters (payload, queue, attempt, history, replay, accepted_at, code, reason, died_at)
+             SELECT id, ?7, attempt, history, replay, accepted_at, ?4, ?5, ?6 FROM messages
              WHERE session = ?1 AND consumer = ?2 AND tag = ?3",
         )?
         .execute((
@@ -288,7 +292,7 @@ pub(super) fn leave_all_but(
         .execute((session, consumer, json(kept)))?)
 }
 
-fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
+pub(super) fn json<T: serde::Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("strings, numbers and lists are always JSON")
 }
 

@@ -29,4 +29,4 @@ mod results;
 mod schema;
 mod session;
 
-pub use self::{dead_letters::DeadLetter, depth::Depth, handle::EmbeddedBroker};
+pub use self::{depth::Depth, handle::EmbeddedBroker};

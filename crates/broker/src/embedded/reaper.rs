@@ -137,6 +137,11 @@ fn give_back(connection: &Connection, sessions: &[i64]) -> Result<usize, Databas
             )?
             .execute([session])?;
         connection
+            .prepare_cached(
+                "UPDATE dead_letters SET session = NULL, walk = NULL WHERE session = ?1",
+            )?
+            .execute([session])?;
+        connection
             .prepare_cached("DELETE FROM consumers WHERE session = ?1")?
             .execute([session])?;
         connection

@@ -11,6 +11,9 @@
 //!
 //! Ready messages are in order of (`position`, `id`): when it was published, or became due. Ready is a state and not a
 //! comparison with the clock: where the clock steps back, what was published before is still delivered.
+//!
+//! A payload is accepted once, and its message again with each new life (`accepted_at` of the message and of the dead
+//! letter; null in the first one). A dead letter that somebody looks at has the `session` and the `walk`.
 
 use foreshow_sqlite::{Database, DatabaseError};
 
@@ -75,6 +78,14 @@ CREATE TABLE consumers (
 ) STRICT, WITHOUT ROWID;
 ", "
 ALTER TABLE payloads ADD COLUMN message_type TEXT;
+", "
+ALTER TABLE messages ADD COLUMN replay INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN accepted_at INTEGER;
+ALTER TABLE dead_letters ADD COLUMN replay INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE dead_letters ADD COLUMN accepted_at INTEGER;
+ALTER TABLE dead_letters ADD COLUMN session INTEGER;
+ALTER TABLE dead_letters ADD COLUMN walk INTEGER;
+CREATE INDEX dead_letters_held ON dead_letters (session, walk) WHERE session IS NOT NULL;
 "];
 
 pub(super) async fn apply(db: &Database) -> Result<(), DatabaseError> {

@@ -1,20 +1,19 @@
 //! The handle, and the port's methods.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc};
 
 use async_trait::async_trait;
 use foreshow_contract::{MAX_EVENT_BYTES, ResultEvent, Timestamp};
 use foreshow_engine::{
-    Broker, BrokerError, DeadLetterReason, Delay, Deliveries, Delivery, Message, Pull, Queue,
-    Receipt, ResultFilter, Results,
+    Broker, BrokerError, DeadLetterReason, DeadLetters, Delay, Deliveries, Delivery, Message, Pull, Queue, Receipt, ResultFilter, Results,
 };
 use lapin::{options::BasicNackOptions, tcp::OwnedTLSConfig};
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
-    DeadLetter, Drift, OptionsError, RabbitMqError, RabbitMqOptions, Topology,
+    Drift, OptionsError, RabbitMqError, RabbitMqOptions, Topology,
     consumer::Consumer,
-    dead_letters,
+    dead_letters::Walk,
     error::unavailable,
     inner::{ACK_WITHIN, ANSWER_WITHIN, Inner},
     link::{Link, Role},
@@ -26,9 +25,6 @@ use super::{
     subscription::Subscription,
     topology::{self, Names},
 };
-
-/// How long a list of dead letters may take: many may be large.
-const LIST_WITHIN: Duration = Duration::from_mins(1);
 
 /// RabbitMQ as the broker. Cheap to clone; clones share two connections, which end with the last of them and of what it
 /// consumes.
@@ -137,24 +133,6 @@ impl RabbitMqBroker {
         topology::check(&connection, &self.topology())
             .await
             .map_err(unavailable(CHECK))
-    }
-
-    /// The oldest dead letters, bodies included. They stay where they are.
-    ///
-    /// # Errors
-    /// [`BrokerError::Unavailable`].
-    pub async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, BrokerError> {
-        let list = async {
-            let connection = self.inner.consuming.connection().await?;
-            let channel = connection.create_channel().await?;
-            dead_letters::oldest(channel, &self.inner.names, limit).await
-        };
-        timeout(LIST_WITHIN, list)
-            .await
-            .unwrap_or(Err(RabbitMqError::Timeout {
-                within: LIST_WITHIN,
-            }))
-            .map_err(unavailable("list dead letters"))
     }
 
     /// Ends both connections in an orderly way. What is consumed through them ends too.
@@ -276,6 +254,13 @@ impl Broker for RabbitMqBroker {
             .dead_letter(delivery, reason)
             .await
             .map_err(unavailable("keep a dead letter"))
+    }
+
+    async fn dead_letters(&self) -> Result<Box<dyn DeadLetters>, BrokerError> {
+        let walk = Walk::begin(Arc::clone(&self.inner))
+            .await
+            .map_err(unavailable("go through its dead letters"))?;
+        Ok(Box::new(walk))
     }
 
     async fn subscribe(&self, filter: ResultFilter) -> Result<Box<dyn Results>, BrokerError> {

@@ -29,6 +29,7 @@ pub(super) enum Kind {
     Delay,
     Move,
     DeadLetter,
+    Replay,
 }
 
 impl Kind {
@@ -39,6 +40,7 @@ impl Kind {
             Self::Delay => "delay",
             Self::Move => "move",
             Self::DeadLetter => "dead_letter",
+            Self::Replay => "replay",
         }
     }
 }

@@ -49,7 +49,6 @@ pub mod topology;
 mod url;
 
 pub use broker::RabbitMqBroker;
-pub use dead_letters::DeadLetter;
 pub use error::RabbitMqError;
 pub use options::{OptionsError, RabbitMqOptions, ResultsMode};
 pub use topology::{Drift, Topology};

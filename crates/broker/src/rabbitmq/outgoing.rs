@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use foreshow_contract::{ResultEvent, STRUCTURED_JSON, Timestamp};
-use foreshow_engine::{DeadLetterReason, Delay, Delivery, Message};
+use foreshow_engine::{Attempts, DeadLetter, DeadLetterReason, Delay, Delivery, Message, Queue};
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, ShortString},
@@ -10,6 +10,7 @@ use lapin::{
 
 use super::{
     RabbitMqError, ResultsMode,
+    dead_letters::life,
     incoming::Original,
     octave::Hop,
     properties::{self, PERSISTENT},
@@ -123,7 +124,7 @@ pub(super) fn delayed(
     names: &Names,
     header_limit: usize,
 ) -> Outgoing {
-    let mut sheet = stamped(delivery, original, header_limit);
+    let mut sheet = carried(delivery, original, header_limit);
     sheet.put(stamp::ATTEMPT, AMQPValue::LongUInt(delay.attempt.get()));
     sheet.put_time(stamp::DUE_AT, due_at);
     if !hop.left.is_zero() {
@@ -168,7 +169,7 @@ pub(super) fn dead_letter(
     names: &Names,
     header_limit: usize,
 ) -> Outgoing {
-    let mut sheet = stamped(delivery, original, header_limit);
+    let mut sheet = carried(delivery, original, header_limit);
     sheet.put(stamp::ATTEMPT, AMQPValue::LongUInt(delivery.attempt.get()));
     sheet.put_text(stamp::ORIGIN_QUEUE, &names.queue(delivery.queue));
     sheet.put_time(stamp::DIED_AT, now);
@@ -193,13 +194,60 @@ pub(super) fn without_body(mut letter: Outgoing) -> Outgoing {
     letter
 }
 
+/// A dead letter on its way back into its queue, through the default exchange: what is written on it is believed.
+pub(super) fn replayed(
+    letter: &DeadLetter,
+    original: &Original,
+    attempts: Attempts,
+    queue: Queue,
+    now: Timestamp,
+    names: &Names,
+    header_limit: usize,
+) -> Outgoing {
+    let (attempt, history, accepted_at) = life(letter, attempts, now);
+    let common = Common {
+        accepted_at,
+        // Its last life may have got anywhere.
+        redelivered: true,
+        replay: letter.next_life(),
+    };
+    let mut sheet = stamped(&common, original, header_limit);
+    sheet.put(stamp::ATTEMPT, AMQPValue::LongUInt(attempt.get()));
+    sheet.put_history(history);
+    Outgoing {
+        exchange: String::new(),
+        routing_key: names.queue(queue).into(),
+        properties: properties::copy(&original.properties, sheet.table()),
+        body: letter.message.body.clone(),
+    }
+}
+
 /// What every copy has in common.
-fn stamped(delivery: &Delivery, original: &Original, header_limit: usize) -> Sheet {
+struct Common {
+    accepted_at: Timestamp,
+    redelivered: bool,
+    replay: u32,
+}
+
+/// The beginning of a copy of a delivery.
+fn carried(delivery: &Delivery, original: &Original, header_limit: usize) -> Sheet {
+    let common = Common {
+        accepted_at: delivery.accepted_at,
+        redelivered: delivery.redelivered,
+        replay: delivery.replay,
+    };
+    stamped(&common, original, header_limit)
+}
+
+fn stamped(common: &Common, original: &Original, header_limit: usize) -> Sheet {
     let mut sheet = Sheet::of_the_senders(original.properties.headers().as_ref(), header_limit);
-    sheet.put_time(stamp::ACCEPTED_AT, delivery.accepted_at);
+    sheet.put_time(stamp::ACCEPTED_AT, common.accepted_at);
     sheet.put_text(stamp::ROUTING_KEY, &original.routing_key);
-    if delivery.redelivered {
+    if common.redelivered {
         sheet.put(stamp::REDELIVERED, AMQPValue::Boolean(true));
+    }
+    if common.replay > 0 {
+        sheet.put(stamp::REPLAY, AMQPValue::LongUInt(common.replay));
     }
     if let Some(user) = &original.user_id {
         sheet.put_text(stamp::USER_ID, user);

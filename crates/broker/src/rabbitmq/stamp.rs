@@ -39,10 +39,12 @@ pub(super) const ORIGIN_QUEUE: &str = "foreshow-origin-queue";
 pub(super) const DIED_AT: &str = "foreshow-died-at";
 /// How many bytes the body of a dead letter had, where the broker would not take it.
 pub(super) const BODY_LEFT_OUT: &str = "foreshow-body-left-out-bytes";
+/// How often an operator replayed it from the dead letters.
+pub(super) const REPLAY: &str = "foreshow-replay";
 /// How many headers did not fit beside ours.
 pub(super) const HEADERS_LEFT_OUT: &str = "foreshow-headers-left-out";
 
-const OURS: [&str; 14] = [
+const OURS: [&str; 15] = [
     ATTEMPT,
     HISTORY,
     ACCEPTED_AT,
@@ -56,6 +58,7 @@ const OURS: [&str; 14] = [
     ORIGIN_QUEUE,
     DIED_AT,
     BODY_LEFT_OUT,
+    REPLAY,
     HEADERS_LEFT_OUT,
 ];
 
@@ -87,6 +90,7 @@ const OUR_ROOM: usize = 4 * 1024;
 pub(super) struct Stamp {
     pub(super) attempt: NonZeroU32,
     pub(super) history: Vec<AttemptReport>,
+    pub(super) replay: u32,
     pub(super) accepted_at: Option<Timestamp>,
     pub(super) routing_key: Option<String>,
     pub(super) redelivered: bool,
@@ -115,6 +119,9 @@ impl Stamp {
                 .unwrap_or(NonZeroU32::MIN),
             history: text(HISTORY)
                 .and_then(|json| serde_json::from_str(&json).ok())
+                .unwrap_or_default(),
+            replay: number(REPLAY)
+                .and_then(|number| u32::try_from(number).ok())
                 .unwrap_or_default(),
             accepted_at: number(ACCEPTED_AT).map(Timestamp::from_micros),
             routing_key: text(ROUTING_KEY),
@@ -276,6 +283,8 @@ mod tests {
             (ACCEPTED_AT, text_value("yesterday")),
             (REDELIVERED, AMQPValue::LongInt(1)),
             (DELAY_LEFT, AMQPValue::LongLongInt(-1)),
+            (REPLAY, AMQPValue::LongLongInt(-1)),
+            (REPLAY, AMQPValue::LongLongInt(1 << 32)),
         ] {
             assert_eq!(
                 Stamp::read(Some(&table(&[(name, bad)])), true),
@@ -287,9 +296,16 @@ mod tests {
 
     #[test]
     fn what_upstream_wrote_there_is_not_believed() {
-        let forged = table(&[(ATTEMPT, AMQPValue::LongLongInt(9))]);
-        assert_eq!(Stamp::read(Some(&forged), true).attempt.get(), 9);
-        assert_eq!(Stamp::read(Some(&forged), false).attempt.get(), 1);
+        let forged = table(&[
+            (ATTEMPT, AMQPValue::LongLongInt(9)),
+            (REPLAY, AMQPValue::LongUInt(3)),
+        ]);
+        let read = |believed| {
+            let stamp = Stamp::read(Some(&forged), believed);
+            (stamp.attempt.get(), stamp.replay)
+        };
+        assert_eq!(read(true), (9, 3));
+        assert_eq!(read(false), (1, 0));
     }
 
     #[test]

@@ -5,11 +5,11 @@ use std::{path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 use foreshow_broker::embedded::EmbeddedBroker;
 pub(crate) use foreshow_conformance::broker::{
-    Adapter, count, delay_of, end, expect_nothing, failed_attempt, next, result, soon, text, update,
+    Adapter, count, dead_letters, delay_of, end, expect_nothing, failed_attempt, next, result, soon, text, update,
 };
 use foreshow_contract::Timestamp;
 use foreshow_engine::{
-    Broker, Clock, DeadLetterReason, Message,
+    Broker, Clock,
     testing::{MemoryBroker, PausedClock},
 };
 use foreshow_sqlite::{Database, Options};
@@ -24,10 +24,6 @@ pub(crate) fn memory() -> Memory {
 impl Adapter for Memory {
     fn broker(&self) -> Arc<dyn Broker> {
         Arc::new(self.0.clone())
-    }
-
-    async fn dead_letters(&self) -> Vec<(Message, DeadLetterReason)> {
-        self.0.dead_letters()
     }
 }
 
@@ -85,15 +81,6 @@ pub(crate) async fn sqlite() -> Sqlite {
 impl Adapter for Sqlite {
     fn broker(&self) -> Arc<dyn Broker> {
         Arc::new(self.broker.clone())
-    }
-
-    async fn dead_letters(&self) -> Vec<(Message, DeadLetterReason)> {
-        let letters = self.broker.dead_letters(100).await.unwrap();
-        letters
-            .into_iter()
-            .rev()
-            .map(|letter| (letter.message, letter.reason))
-            .collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use foreshow_engine::{Broker, BrokerError, Queue};
 use lapin::{BasicProperties, options::ExchangeDeleteOptions, types::FieldTable};
 
-use crate::support::{World, chain, count, delay_of, next, reason, result, text, until, update};
+use crate::support::{World, chain, count, dead_letters, delay_of, next, reason, result, text, until, update};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_no_binding_takes_is_kept_among_the_dead_letters() {
@@ -23,7 +23,7 @@ async fn an_event_that_no_binding_takes_is_kept_among_the_dead_letters() {
         client.depth("foreshow.dead-letters").await == 1
     })
     .await;
-    let letters = world.broker.dead_letters(5).await.unwrap();
+    let letters = dead_letters(&world.broker).await;
     assert_eq!(letters[0].message.routing_key, "context.renamed.acme");
     assert_eq!(letters[0].message.body.as_ref(), b"odd");
     assert_eq!((letters[0].queue, &letters[0].reason), (None, &None));

@@ -5,9 +5,9 @@ use std::{error::Error, num::NonZeroU8, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use foreshow_broker::rabbitmq::{AmqpUrl, RabbitMqBroker, RabbitMqOptions};
 pub(crate) use foreshow_conformance::broker::{
-    Adapter, count, delay_of, failed_attempt, next, reason, result, soon, text, update,
+    Adapter, count, dead_letters, delay_of, failed_attempt, next, reason, result, soon, text, update,
 };
-use foreshow_engine::{Broker, DeadLetterReason, Message};
+use foreshow_engine::Broker;
 use foreshow_servers::shared::{self, SharedVhost};
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
@@ -62,14 +62,6 @@ impl World {
 impl Adapter for World {
     fn broker(&self) -> Arc<dyn Broker> {
         Arc::new(self.broker.clone())
-    }
-
-    async fn dead_letters(&self) -> Vec<(Message, DeadLetterReason)> {
-        let letters = self.broker.dead_letters(100).await.unwrap();
-        letters
-            .into_iter()
-            .map(|letter| (letter.message, letter.reason.unwrap()))
-            .collect()
     }
 
     async fn close(&self) {

@@ -4,7 +4,7 @@ use foreshow_contract::HeaderValue;
 use foreshow_engine::{Broker, Queue};
 use foreshow_servers::rabbitmq::raw::{RawMessage, RawPublisher, header, nested_header};
 
-use crate::support::{World, count, next, reason, text};
+use crate::support::{World, count, dead_letters, next, reason, text};
 
 fn named(body: &str) -> RawMessage {
     RawMessage {
@@ -75,7 +75,7 @@ async fn what_is_no_utf8_or_nested_too_deep_is_delivered_readable() {
     for delivery in &read {
         world.broker.dead_letter(delivery, &reason()).await.unwrap();
     }
-    let letters = world.broker.dead_letters(10).await.unwrap();
+    let letters = dead_letters(&world.broker).await;
     assert_eq!(letters.len(), messages.len());
     world.end().await;
 }

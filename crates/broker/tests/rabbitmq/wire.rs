@@ -8,7 +8,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use crate::support::{Client, World, count, failed_attempt, next, reason, result, soon, update};
+use crate::support::{Client, World, count, dead_letters, failed_attempt, next, reason, result, soon, update};
 
 async fn listen(client: &Client) {
     let exclusive = QueueDeclareOptions {
@@ -142,7 +142,7 @@ async fn what_waits_and_what_is_dead_tells_its_way_in_headers_of_our_own() {
 
     let again = next(&mut deliveries).await;
     world.broker.dead_letter(&again, &reason()).await.unwrap();
-    let letters = world.broker.dead_letters(10).await.unwrap();
+    let letters = dead_letters(&world.broker).await;
     assert_eq!(letters.len(), 1);
     let letter = &letters[0];
     assert_eq!(

@@ -7,7 +7,7 @@ use foreshow_contract::{
     AttemptReport, ContextKey, EventKind, FailureCode, HeaderValue, Headers, RemovalReason,
     Removed, ResultBody, ResultEvent, Revision, Timestamp,
 };
-use foreshow_engine::{DeadLetterReason, Delay, Deliveries, Delivery, Message};
+use foreshow_engine::{Broker, DeadLetter, DeadLetterReason, Delay, Deliveries, Delivery, Message};
 
 /// How long something that must happen may take, on a machine that does much else.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -108,6 +108,25 @@ pub async fn soon<F: Future>(future: F) -> F::Output {
 /// The next delivery, which must come.
 pub async fn next(deliveries: &mut Box<dyn Deliveries>) -> Delivery {
     soon(deliveries.next()).await.unwrap()
+}
+
+/// Every dead letter that nobody holds, the oldest first. They stay where they are.
+pub async fn dead_letters(broker: &dyn Broker) -> Vec<DeadLetter> {
+    let mut walk = broker.dead_letters().await.unwrap();
+    let mut letters = Vec::new();
+    while let Some(letter) = soon(walk.next()).await.unwrap() {
+        letters.push(letter);
+    }
+    soon(walk.end()).await.unwrap();
+    letters
+}
+
+/// What the letters say, and why they were given up.
+pub fn told(letters: Vec<DeadLetter>) -> Vec<(Message, DeadLetterReason)> {
+    letters
+        .into_iter()
+        .map(|letter| (letter.message, letter.reason.expect("who gave it up said why")))
+        .collect()
 }
 
 /// For what must not happen, as far as a short look can tell.

@@ -26,12 +26,13 @@ mod moving;
 mod presence;
 mod publishing;
 mod receipts;
+mod replays;
 mod results;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use foreshow_engine::{Broker, DeadLetterReason, Message};
+use foreshow_engine::Broker;
 
 pub use consuming::*;
 pub use dead_letters::*;
@@ -41,6 +42,7 @@ pub use moving::*;
 pub use presence::*;
 pub use publishing::*;
 pub use receipts::*;
+pub use replays::*;
 pub use results::*;
 
 /// A broker under test, with nothing in its queues that anybody else reads.
@@ -48,9 +50,6 @@ pub use results::*;
 pub trait Adapter: Send + Sync {
     /// A handle. Every call answers one to the same broker.
     fn broker(&self) -> Arc<dyn Broker>;
-
-    /// What the port has no method for: every dead letter, oldest first.
-    async fn dead_letters(&self) -> Vec<(Message, DeadLetterReason)>;
 
     /// Clears up after a claim that held.
     async fn close(&self) {}
@@ -91,6 +90,16 @@ macro_rules! broker_contract {
             a_reader_on_demand_is_woken
             a_dead_letter_keeps_everything
             a_dead_letter_keeps_everything_after_a_delay
+            a_walk_gives_each_letter_once_and_the_oldest_first
+            a_walk_ends_where_there_is_nothing_or_no_more
+            what_dies_during_a_walk_is_left_for_the_next
+            a_letter_that_a_walk_holds_is_seen_by_nobody_else
+            a_letter_keeps_its_id
+            a_dropped_letter_is_gone_and_the_others_stay
+            a_letter_is_decided_about_once
+            a_replay_is_exact_and_begins_a_new_life
+            a_replay_may_go_on_with_the_attempts
+            each_replay_is_counted_whatever_happens_between
             a_subscriber_hears_what_it_asked_for_in_order
             a_subscriber_hears_nothing_of_the_past
             a_subscriber_hears_every_kind_of_result

@@ -7,6 +7,8 @@ use foreshow_contract::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::dead_letters::{DeadLetters, NotReplayable};
+
 /// Carries context events to the workers and results to whoever listens.
 ///
 /// What every adapter promises:
@@ -58,6 +60,9 @@ pub trait Broker: Send + Sync + 'static {
         delivery: &Delivery,
         reason: &DeadLetterReason,
     ) -> Result<(), BrokerError>;
+
+    /// Begins a walk through the dead letters as they are now.
+    async fn dead_letters(&self) -> Result<Box<dyn DeadLetters>, BrokerError>;
 
     /// Results from now on that match `filter`. Nothing published after this returns is missed while the
     /// subscription is read reasonably fast.
@@ -294,4 +299,7 @@ pub enum BrokerError {
         /// The limit.
         limit_bytes: u64,
     },
+    /// The dead letter can't be replayed, now or later.
+    #[error("the dead letter can't be replayed")]
+    NotReplayable(#[source] NotReplayable),
 }

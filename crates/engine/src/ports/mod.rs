@@ -6,6 +6,7 @@
 mod broker;
 mod bundles;
 mod clock;
+mod dead_letters;
 mod provider;
 mod store;
 
@@ -15,6 +16,9 @@ pub use broker::{
 };
 pub use bundles::{BundleFile, BundleVault, Bundles, BundlesError};
 pub use clock::Clock;
+pub use dead_letters::{
+    Attempts, DeadLetter, DeadLetters, Decided, LetterId, LetterIdError, NotReplayable,
+};
 pub use provider::{
     Address, BuildState, Capabilities, CreateRequest, Created, Deployment, DomainState, Inventory,
     Probe, ProbeQuestion, Provider, ProviderCheck, ProviderError,

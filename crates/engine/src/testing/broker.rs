@@ -12,10 +12,12 @@ use tokio::{
     time::Instant,
 };
 
+use self::dead_letters::{Kept, Walk};
 use crate::{
-    Broker, BrokerError, Clock, DeadLetterReason, Delay, Deliveries, Delivery, Message, Pull,
-    Queue, Receipt, ResultFilter, Results,
+    Broker, BrokerError, Clock, DeadLetter, DeadLetterReason, DeadLetters, Delay, Deliveries, Delivery, LetterId, Message, Pull, Queue, Receipt, ResultFilter, Results,
 };
+
+mod dead_letters;
 
 /// The broker, in memory.
 #[derive(Clone)]
@@ -36,7 +38,7 @@ struct State {
     delayed: Vec<(Instant, Queue, Waiting)>,
     out: BTreeMap<Receipt, (Queue, Waiting)>,
     consumers: BTreeMap<Queue, usize>,
-    dead_letters: Vec<(Message, DeadLetterReason)>,
+    dead_letters: Vec<Kept>,
     published: Vec<ResultEvent>,
     next: u64,
     moves: u64,
@@ -81,6 +83,7 @@ impl State {
             message,
             attempt,
             history,
+            replay,
             accepted_at,
             redelivered,
         } = waiting.clone();
@@ -94,7 +97,7 @@ impl State {
             queue,
             attempt,
             history,
-            replay: 0,
+            replay,
             accepted_at,
             redelivered,
             receipt,
@@ -107,6 +110,7 @@ struct Waiting {
     message: Message,
     attempt: NonZeroU32,
     history: Vec<AttemptReport>,
+    replay: u32,
     accepted_at: Timestamp,
     redelivered: bool,
 }
@@ -141,9 +145,13 @@ impl MemoryBroker {
         self.lock().longest_held
     }
 
-    /// Every dead letter so far.
+    /// Every dead letter that is there, and why.
     pub fn dead_letters(&self) -> Vec<(Message, DeadLetterReason)> {
-        self.lock().dead_letters.clone()
+        let state = self.lock();
+        let letters = state.dead_letters.iter().map(|kept| kept.letter.clone());
+        letters
+            .filter_map(|letter| Some((letter.message, letter.reason?)))
+            .collect()
     }
 
     /// Messages that are ready, delayed or out: all that has not come to its end.
@@ -222,6 +230,7 @@ impl Broker for MemoryBroker {
             message,
             attempt: NonZeroU32::MIN,
             history: Vec::new(),
+            replay: 0,
             accepted_at: self.shared.clock.now(),
             redelivered: false,
         };
@@ -293,6 +302,7 @@ impl Broker for MemoryBroker {
             message: delivery.message.clone(),
             attempt: delay.attempt,
             history: delay.history,
+            replay: delivery.replay,
             accepted_at: delivery.accepted_at,
             redelivered: delivery.redelivered,
         };
@@ -331,13 +341,28 @@ impl Broker for MemoryBroker {
     ) -> Result<(), BrokerError> {
         let mut state = self.ask("keep a dead letter")?;
         if state.take_back(&delivery.receipt).is_some() {
-            state
-                .dead_letters
-                .push((delivery.message.clone(), reason.clone()));
+            state.next += 1;
+            let letter = DeadLetter {
+                id: LetterId::from(state.next),
+                message: delivery.message.clone(),
+                queue: Some(delivery.queue),
+                attempt: delivery.attempt,
+                history: delivery.history.clone(),
+                replay: delivery.replay,
+                accepted_at: delivery.accepted_at,
+                reason: Some(reason.clone()),
+                died_at: Some(self.shared.clock.now()),
+                body_left_out_bytes: None,
+            };
+            state.dead_letters.push(Kept::new(letter));
         }
         drop(state);
         self.shared.arrived.notify_waiters();
         Ok(())
+    }
+
+    async fn dead_letters(&self) -> Result<Box<dyn DeadLetters>, BrokerError> {
+        Ok(Box::new(Walk::begin(self)?))
     }
 
     async fn subscribe(&self, filter: ResultFilter) -> Result<Box<dyn Results>, BrokerError> {

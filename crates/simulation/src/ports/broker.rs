@@ -13,8 +13,7 @@ use std::{
 use async_trait::async_trait;
 use foreshow_contract::{AttemptReport, ContextKey, ResultEvent, Timestamp};
 use foreshow_engine::{
-    Broker, BrokerError, Clock as _, DeadLetterReason, Delay, Deliveries, Delivery, Message, Pull,
-    Queue, Receipt, ResultFilter, Results,
+    Broker, BrokerError, Clock as _, DeadLetterReason, DeadLetters, Delay, Deliveries, Delivery, Message, Pull, Queue, Receipt, ResultFilter, Results,
 };
 use tokio::{
     sync::Notify,
@@ -383,6 +382,13 @@ impl Broker for BrokerLink {
             broker.done(delivery.receipt);
         })
         .await
+    }
+
+    async fn dead_letters(&self) -> Result<Box<dyn DeadLetters>, BrokerError> {
+        Err(BrokerError::Unavailable {
+            operation: "go through its dead letters",
+            source: "no operator is there in a simulation".into(),
+        })
     }
 
     async fn subscribe(&self, _: ResultFilter) -> Result<Box<dyn Results>, BrokerError> {
