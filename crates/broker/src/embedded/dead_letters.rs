@@ -91,8 +91,8 @@ impl Walk {
             if !ids.is_empty() {
                 holder.session.ensure_row(tx)?;
             }
-            let mut hold = tx
-                .prepare_cached("UPDATE dead_letters SET session = ?2, walk = ?3 WHERE id = ?1")?;
+            let mut hold =
+                tx.prepare_cached("UPDATE dead_letters SET session = ?2, walk = ?3 WHERE id = ?1")?;
             for id in &ids {
                 hold.execute((id, holder.session.number, holder.walk))?;
             }

@@ -231,10 +231,7 @@ impl DeadLetters for Walk {
 impl Drop for Walk {
     fn drop(&mut self) {
         if self.held > 0 && self.channel.is_some() {
-            debug!(
-                "{} dead letters go back as their channel ends",
-                self.held
-            );
+            debug!("{} dead letters go back as their channel ends", self.held);
         }
     }
 }
@@ -335,10 +332,7 @@ fn id(raw: &Raw, origin: Option<&str>, died_at: Option<i64>) -> LetterId {
     tell(origin.unwrap_or_default().as_bytes());
     tell(&died_at.unwrap_or_default().to_be_bytes());
     // The broker's own notes count how often somebody looked.
-    for (name, value) in table::headers(
-        raw.properties.headers().as_ref(),
-        stamp::is_the_senders,
-    ) {
+    for (name, value) in table::headers(raw.properties.headers().as_ref(), stamp::is_the_senders) {
         tell(name.as_bytes());
         tell(format!("{value:?}").as_bytes());
     }

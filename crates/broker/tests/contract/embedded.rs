@@ -14,8 +14,8 @@ use foreshow_sqlite::DatabaseError;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{
-    Folder, count, dead_letters, delay_of, end, expect_nothing, failed_attempt, next, open, result, soon, text,
-    update,
+    Folder, count, dead_letters, delay_of, end, expect_nothing, failed_attempt, next, open, result,
+    soon, text, update,
 };
 
 fn locks(folder: &Folder) -> usize {

@@ -5,7 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 use foreshow_broker::embedded::EmbeddedBroker;
 pub(crate) use foreshow_conformance::broker::{
-    Adapter, count, dead_letters, delay_of, end, expect_nothing, failed_attempt, next, result, soon, text, update,
+    Adapter, count, dead_letters, delay_of, end, expect_nothing, failed_attempt, next, result,
+    soon, text, update,
 };
 use foreshow_contract::Timestamp;
 use foreshow_engine::{

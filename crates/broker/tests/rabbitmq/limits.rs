@@ -10,7 +10,8 @@ use foreshow_servers::{RabbitMq, shared};
 use lapin::BasicProperties;
 
 use crate::support::{
-    Client, World, chain, count, dead_letters, delay_of, next, options, reason, soon, text, until, update,
+    Client, World, chain, count, dead_letters, delay_of, next, options, reason, soon, text, until,
+    update,
 };
 
 #[tokio::test(flavor = "multi_thread")]

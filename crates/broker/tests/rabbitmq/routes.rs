@@ -5,7 +5,9 @@ use std::time::Duration;
 use foreshow_engine::{Broker, BrokerError, Queue};
 use lapin::{BasicProperties, options::ExchangeDeleteOptions, types::FieldTable};
 
-use crate::support::{World, chain, count, dead_letters, delay_of, next, reason, result, text, until, update};
+use crate::support::{
+    World, chain, count, dead_letters, delay_of, next, reason, result, text, until, update,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_no_binding_takes_is_kept_among_the_dead_letters() {

@@ -5,7 +5,8 @@ use std::{error::Error, num::NonZeroU8, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use foreshow_broker::rabbitmq::{AmqpUrl, RabbitMqBroker, RabbitMqOptions};
 pub(crate) use foreshow_conformance::broker::{
-    Adapter, count, dead_letters, delay_of, failed_attempt, next, reason, result, soon, text, update,
+    Adapter, count, dead_letters, delay_of, failed_attempt, next, reason, result, soon, text,
+    update,
 };
 use foreshow_engine::Broker;
 use foreshow_servers::shared::{self, SharedVhost};

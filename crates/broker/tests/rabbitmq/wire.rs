@@ -8,7 +8,9 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use crate::support::{Client, World, count, dead_letters, failed_attempt, next, reason, result, soon, update};
+use crate::support::{
+    Client, World, count, dead_letters, failed_attempt, next, reason, result, soon, update,
+};
 
 async fn listen(client: &Client) {
     let exclusive = QueueDeclareOptions {

@@ -57,7 +57,10 @@ pub async fn a_dead_letter_keeps_everything_after_a_delay(adapter: &dyn Adapter)
     broker.delay(&delivery, delay).await.unwrap();
     let delivery = next(&mut deliveries).await;
     broker.dead_letter(&delivery, &reason()).await.unwrap();
-    assert_eq!(told(dead_letters(&*broker).await), [(end("worse"), reason())]);
+    assert_eq!(
+        told(dead_letters(&*broker).await),
+        [(end("worse"), reason())]
+    );
 }
 
 /// Whoever looks sees all there is, and leaves it as it was.
@@ -71,7 +74,10 @@ pub async fn a_walk_gives_each_letter_once_and_the_oldest_first(adapter: &dyn Ad
         assert!(died.is_sorted() && died[0].is_some(), "{died:?}");
         for letter in letters {
             assert_eq!((letter.queue, letter.replay), (Some(Queue::Cleanup), 0));
-            assert_eq!((letter.attempt, letter.body_left_out_bytes), (count(1), None));
+            assert_eq!(
+                (letter.attempt, letter.body_left_out_bytes),
+                (count(1), None)
+            );
         }
     }
 }

@@ -125,7 +125,12 @@ pub async fn dead_letters(broker: &dyn Broker) -> Vec<DeadLetter> {
 pub fn told(letters: Vec<DeadLetter>) -> Vec<(Message, DeadLetterReason)> {
     letters
         .into_iter()
-        .map(|letter| (letter.message, letter.reason.expect("who gave it up said why")))
+        .map(|letter| {
+            (
+                letter.message,
+                letter.reason.expect("who gave it up said why"),
+            )
+        })
         .collect()
 }
 

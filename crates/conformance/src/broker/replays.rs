@@ -89,7 +89,10 @@ pub async fn each_replay_is_counted_whatever_happens_between(adapter: &dyn Adapt
         let letters = dead_letters(&*broker).await;
         assert_eq!(letters.len(), 1);
         let letter = &letters[0];
-        assert_eq!((letter.replay, letter.accepted_at), (life, given.accepted_at));
+        assert_eq!(
+            (letter.replay, letter.accepted_at),
+            (life, given.accepted_at)
+        );
         assert_eq!(letter.message, end("thrice"));
     }
 }

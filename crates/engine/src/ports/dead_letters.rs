@@ -109,8 +109,7 @@ impl DeadLetter {
 
     /// How often its message will have been replayed, after one more: one that never reached a queue has not lived yet.
     pub fn next_life(&self) -> u32 {
-        self.replay
-            .saturating_add(u32::from(self.queue.is_some()))
+        self.replay.saturating_add(u32::from(self.queue.is_some()))
     }
 }
 

@@ -49,7 +49,10 @@ impl Walk {
         let Some(letter) = self.current.take() else {
             return Ok(None);
         };
-        let at = state.dead_letters.iter().position(|kept| kept.letter.id == letter.id);
+        let at = state
+            .dead_letters
+            .iter()
+            .position(|kept| kept.letter.id == letter.id);
         Ok(at.map(|at| {
             state.dead_letters.remove(at);
             (state, letter)
@@ -78,7 +81,10 @@ impl DeadLetters for Walk {
 
     async fn replay(&mut self, attempts: Attempts) -> Result<Decided, BrokerError> {
         let destination = self.current.as_ref().map(DeadLetter::destination);
-        let Some(queue) = destination.transpose().map_err(BrokerError::NotReplayable)? else {
+        let Some(queue) = destination
+            .transpose()
+            .map_err(BrokerError::NotReplayable)?
+        else {
             return Ok(Decided::TakenBack);
         };
         let now = self.broker.shared.clock.now();
