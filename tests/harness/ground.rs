@@ -114,6 +114,17 @@ impl Ground {
         }
     }
 
+    /// The servers of its own.
+    ///
+    /// # Panics
+    /// Where it has none.
+    pub fn private(&self) -> &PrivateServers {
+        match self {
+            Self::Private(servers) => servers,
+            Self::Embedded | Self::Shared(..) => panic!("it has no servers of its own"),
+        }
+    }
+
     /// The vhost, where there is one.
     pub fn vhost(&self) -> Option<&Vhost> {
         match self {

@@ -161,8 +161,20 @@ impl Up {
         self.said()
     }
 
+    /// Waits until it has ended by itself, or because it was asked to: its exit code.
+    ///
+    /// # Panics
+    /// Where it does not end within a minute.
+    pub async fn ended(mut self) -> Option<i32> {
+        self.wait().await
+    }
+
     async fn end(&mut self, signal: &str) -> Option<i32> {
         self.signal(signal).await;
+        self.wait().await
+    }
+
+    async fn wait(&mut self) -> Option<i32> {
         let ended = timeout(Duration::from_mins(1), self.child.wait());
         ended
             .await

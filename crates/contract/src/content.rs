@@ -125,6 +125,11 @@ impl BundleRef {
         }
     }
 
+    /// The URL without its credentials, query and fragment, where signed URLs have their secret.
+    pub fn url_without_secrets(&self) -> String {
+        without_secrets(&self.url)
+    }
+
     /// The bundle's name in the installation's own storage, if that is where it is.
     pub fn as_local(&self) -> Option<Sha256> {
         let hex = self
@@ -138,7 +143,7 @@ impl BundleRef {
 impl fmt::Debug for BundleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BundleRef")
-            .field("url", &without_secrets(&self.url))
+            .field("url", &self.url_without_secrets())
             .field("sha256", &self.sha256)
             .finish()
     }

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "test helpers")]
 
 mod consumers;
+mod dead_letters;
 mod definitions;
 mod delays;
 mod fail_over;

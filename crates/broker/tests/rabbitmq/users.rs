@@ -4,7 +4,7 @@
 use std::{net::TcpListener, path::Path, process::Command, time::Duration};
 
 use foreshow_broker::rabbitmq::{RabbitMqBroker, RabbitMqOptions};
-use foreshow_engine::{Broker, Queue, ResultFilter};
+use foreshow_engine::{Attempts, Broker, Decided, Queue, ResultFilter};
 use foreshow_servers::{Permissions, RabbitMq, RabbitMqOptions as NodeOptions};
 use lapin::{
     BasicProperties, Channel, ErrorKind,
@@ -229,6 +229,7 @@ async fn each_may_do_its_work_and_nothing_else() {
     );
     operator.apply_topology().await.unwrap();
 
+    operator_alone_goes_through_dead_letters(&fleet).await;
     upstream_only_publishes_context_events(&fleet).await;
     worker_reads_its_queues_and_hands_on(&fleet).await;
     gateway_publishes_events_and_listens(&fleet).await;
@@ -240,6 +241,41 @@ async fn each_may_do_its_work_and_nothing_else() {
             .await
     );
     operator.close().await;
+}
+
+/// Looking takes reading, a replay writing into queues by their names, which reaches past what keys allow.
+async fn operator_alone_goes_through_dead_letters(fleet: &Fleet) {
+    let worker = fleet.broker("worker").await;
+    let mut deliveries = worker.consume(Queue::Deploy, count(1)).await.unwrap();
+    let operator = fleet.broker("operator").await;
+    for name in ["one", "two"] {
+        operator.publish_event(update(name)).await.unwrap();
+        let delivery = next(&mut deliveries).await;
+        worker.dead_letter(&delivery, &reason()).await.unwrap();
+    }
+    let mut walk = operator.dead_letters().await.unwrap();
+    soon(walk.next()).await.unwrap().unwrap();
+    let replayed = walk.replay(Attempts::Reset).await.unwrap();
+    assert_eq!(replayed, Decided::Done);
+    soon(walk.next()).await.unwrap().unwrap();
+    assert_eq!(walk.discard().await.unwrap(), Decided::Done);
+    walk.end().await.unwrap();
+    let again = next(&mut deliveries).await;
+    assert_eq!(again.replay, 1);
+    worker.ack(&again.receipt).await.unwrap();
+    worker.close().await;
+    operator.close().await;
+    for role in ["upstream", "worker", "gateway", "consumer"] {
+        let broker = fleet.broker(role).await;
+        // To know how many there are is no secret; to read one is refused.
+        let refused = match broker.dead_letters().await {
+            Ok(mut walk) => soon(walk.next()).await.err(),
+            Err(refused) => Some(refused),
+        };
+        let refused = chain(&refused.unwrap());
+        assert!(refused.contains("ACCESS") || refused.contains("403"), "{role}: {refused}");
+        broker.close().await;
+    }
 }
 
 async fn upstream_only_publishes_context_events(fleet: &Fleet) {

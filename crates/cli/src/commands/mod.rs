@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod dead_letters;
 mod doctor;
 mod end;
 mod gateway;
@@ -46,6 +47,9 @@ pub(crate) enum Command {
     Why(why::Why),
     /// Forget a context that a revision far too great has closed, so that any revision is its newest
     Reset(reset::Reset),
+    /// Look at what was given up, try it again, or drop it
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLetters),
     /// Compare providers and records now, and have expired previews removed
     Sweep(sweep::Sweep),
     /// Declare the broker's exchanges and queues, or compare them with what they should be
@@ -78,6 +82,7 @@ impl Command {
             Self::Previews(previews) => previews.run(global).await,
             Self::Why(why) => why.run(global).await,
             Self::Reset(reset) => reset.run(global).await,
+            Self::DeadLetters(letters) => letters.run(global).await,
             Self::Sweep(sweep) => sweep.run(global).await,
             Self::Topology(topology) => topology.run(global).await,
             Self::Simulate(simulate) => simulate.run(global).await,

@@ -6,7 +6,7 @@ mod words;
 
 use std::io::{self, ErrorKind, Write as _, stderr, stdout};
 
-pub(crate) use progress::{Progress, Stage};
+pub(crate) use progress::{Counter, Progress, Stage};
 pub(crate) use table::Table;
 pub(crate) use words::{
     ago, bytes, count, duration, moment, one_line, shell_quoted, time_of_day, until,

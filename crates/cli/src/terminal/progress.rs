@@ -103,6 +103,40 @@ impl Drop for Progress {
     }
 }
 
+/// A line that counts what has no end that is known before. Gone from the screen when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    bar: ProgressBar,
+}
+
+impl Counter {
+    /// A line; hidden where nobody can see it or nobody wants to.
+    pub(crate) fn new(is_wanted: bool) -> Self {
+        let bar = if is_wanted && stderr().is_terminal() {
+            ProgressBar::new_spinner()
+        } else {
+            ProgressBar::hidden()
+        };
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(Duration::from_millis(80));
+        }
+        Self { bar }
+    }
+
+    /// What the line says now.
+    pub(crate) fn note(&self, words: impl FnOnce() -> String) {
+        if !self.bar.is_hidden() {
+            self.bar.set_message(words());
+        }
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
