@@ -29,13 +29,14 @@ const SECRET: &str = "hunter2-hunter2";
 const FAILS: (&str, &str) = ("FORESHOW_LOCAL__FAIL_CONTEXTS", "broken");
 
 async fn run(foreshow: &Foreshow, arguments: &[&str]) -> Output {
-    let output = foreshow
-        .run(["dead-letters"].iter().chain(arguments))
-        .await;
+    let output = foreshow.run(["dead-letters"].iter().chain(arguments)).await;
     for text in [&output.stdout, &output.stderr] {
         let text = String::from_utf8_lossy(text);
         let is_raw = arguments.contains(&"--raw");
-        assert!(is_raw || !text.contains(SECRET), "{arguments:?} tells a secret: {text}");
+        assert!(
+            is_raw || !text.contains(SECRET),
+            "{arguments:?} tells a secret: {text}"
+        );
     }
     output
 }
@@ -77,7 +78,10 @@ fn ids(letters: &[Value]) -> Vec<&str> {
 
 /// An update that holds a secret.
 fn secretive(tenant: &str, context: &str, revision: u64) -> IncomingEvent {
-    let files = Content::Files(vec![InlineFile::text("index.html", format!("<p>{SECRET}</p>"))]);
+    let files = Content::Files(vec![InlineFile::text(
+        "index.html",
+        format!("<p>{SECRET}</p>"),
+    )]);
     let revision = Revision::try_new(revision).unwrap();
     let mut update = ContextUpdated::new(key(tenant, context), revision, files);
     update.env.insert("API_KEY".to_owned(), SECRET.into());
@@ -96,7 +100,9 @@ async fn give_up(upstream: &mut Upstream, contexts: &[(&str, &str)], rejected: u
         assert!(matches!(end.body, ResultBody::Failed(_)), "{end:?}");
     }
     for number in 0..rejected {
-        upstream.publish_raw("context.updated.acme", &rubbish(number)).await;
+        upstream
+            .publish_raw("context.updated.acme", &rubbish(number))
+            .await;
         let end = upstream.next_end().await;
         assert!(matches!(end.body, ResultBody::Rejected(_)), "{end:?}");
     }
@@ -106,13 +112,21 @@ async fn an_operator_sees_and_counts_what_was_given_up_and_no_secrets(foreshow: 
     let foreshow = foreshow.set(FAILS.0, FAILS.1);
     let _up = foreshow.up().await;
     let mut upstream = Upstream::connect(&foreshow).await;
-    give_up(&mut upstream, &[("acme", "broken"), ("globex", "broken")], 1).await;
+    give_up(
+        &mut upstream,
+        &[("acme", "broken"), ("globex", "broken")],
+        1,
+    )
+    .await;
     let letters = until_there_are(&foreshow, 3).await;
     let of = |at: usize, field: &str| letters[at][field].clone();
     assert_eq!(of(0, "code"), "build_failed");
     assert_eq!([of(0, "tenantId"), of(0, "contextId")], ["acme", "broken"]);
     assert_eq!([of(0, "revision"), of(0, "replays")], [1, 0]);
-    assert_eq!([of(0, "queue"), of(0, "kind")], ["foreshow.deploy", "updated"]);
+    assert_eq!(
+        [of(0, "queue"), of(0, "kind")],
+        ["foreshow.deploy", "updated"]
+    );
     assert_eq!(of(1, "tenantId"), "globex");
     assert_eq!(of(2, "code"), "malformed_json");
     assert_eq!(of(2, "tenantId"), "acme", "its routing key tells");
@@ -122,7 +136,10 @@ async fn an_operator_sees_and_counts_what_was_given_up_and_no_secrets(foreshow: 
         (&["--tenant", "globex"][..], &[1][..]),
         (&["--context", "broken"], &[0, 1]),
         (&["--code", "malformed_json"], &[2]),
-        (&["--code", "malformed_json", "--code", "build_failed"], &[0, 1, 2]),
+        (
+            &["--code", "malformed_json", "--code", "build_failed"],
+            &[0, 1, 2],
+        ),
         (&["--kind", "updated"], &[0, 1]),
         (&["--kind", "unknown"], &[2]),
         (&["--queue", "cleanup"], &[]),
@@ -145,7 +162,10 @@ async fn an_operator_sees_and_counts_what_was_given_up_and_no_secrets(foreshow: 
     assert_eq!(limited["counts"]["total"], 3);
     let words = run(&foreshow, &["list"]).await;
     let words = String::from_utf8(words.stdout).unwrap();
-    assert!(words.contains("malformed_json") && words.contains("globex"), "{words}");
+    assert!(
+        words.contains("malformed_json") && words.contains("globex"),
+        "{words}"
+    );
 
     let first = ids(&letters)[0];
     let (_, shown) = asked(&foreshow, &["show", first]).await;
@@ -154,7 +174,10 @@ async fn an_operator_sees_and_counts_what_was_given_up_and_no_secrets(foreshow: 
     assert_eq!(shown["attempts"][0]["code"], "build_failed", "{shown}");
     let words = run(&foreshow, &["show", first]).await;
     let words = String::from_utf8(words.stdout).unwrap();
-    assert!(words.contains("API_KEY=[redacted]") && words.contains("index.html"), "{words}");
+    assert!(
+        words.contains("API_KEY=[redacted]") && words.contains("index.html"),
+        "{words}"
+    );
     let unreadable = ids(&letters)[2];
     run(&foreshow, &["show", unreadable]).await;
     let raw = run(&foreshow, &["show", unreadable, "--raw", "-"]).await;
@@ -186,7 +209,10 @@ async fn a_dry_run_changes_nothing_and_a_drop_is_for_good(foreshow: Foreshow) {
         let (code, told) = asked(&foreshow, dry).await;
         assert_eq!((code, &told["dryRun"]), (Some(0), &json!(true)), "{told}");
         let counted = [&told["replayed"]["total"], &told["dropped"]["total"]];
-        assert!(counted.iter().any(|count| count.as_u64() > Some(0)), "{told}");
+        assert!(
+            counted.iter().any(|count| count.as_u64() > Some(0)),
+            "{told}"
+        );
     }
     assert_eq!(list(&foreshow, &[]).await, letters);
 
@@ -211,7 +237,13 @@ async fn a_dry_run_changes_nothing_and_a_drop_is_for_good(foreshow: Foreshow) {
     assert_eq!(told["missing"][0]["id"], ids(&letters)[1]);
     let (code, _) = asked(&foreshow, &["replay", ids(&letters)[1]]).await;
     assert_eq!(code, Some(1));
-    assert_eq!(run(&foreshow, &["show", ids(&letters)[1]]).await.status.code(), Some(1));
+    assert_eq!(
+        run(&foreshow, &["show", ids(&letters)[1]])
+            .await
+            .status
+            .code(),
+        Some(1)
+    );
     assert_eq!(list(&foreshow, &[]).await.len(), 3);
     let (code, told) = asked(&foreshow, &["drop", "--tenant", "acme", "--yes"]).await;
     assert_eq!((code, &told["dropped"]["total"]), (Some(0), &json!(3)));
@@ -226,7 +258,11 @@ async fn what_is_superseded_is_dropped_instead_of_replayed(foreshow: Foreshow) {
     upstream.publish(&secretive("acme", "broken", 2)).await;
     upstream.next_end().await;
     let letters = until_there_are(&foreshow, 2).await;
-    let (_, kept) = asked(&foreshow, &["replay", ids(&letters)[0], "--keep-superseded"]).await;
+    let (_, kept) = asked(
+        &foreshow,
+        &["replay", ids(&letters)[0], "--keep-superseded"],
+    )
+    .await;
     assert_eq!(kept["supersededLeft"], 1, "{kept}");
     assert_eq!(list(&foreshow, &[]).await, letters);
     let (_, dry) = asked(&foreshow, &["replay", "--all", "--dry-run"]).await;
@@ -236,7 +272,11 @@ async fn what_is_superseded_is_dropped_instead_of_replayed(foreshow: Foreshow) {
         "{dry}"
     );
     let (code, told) = asked(&foreshow, &["replay", ids(&letters)[0]]).await;
-    assert_eq!((code, &told["supersededDropped"]), (Some(0), &json!(1)), "{told}");
+    assert_eq!(
+        (code, &told["supersededDropped"]),
+        (Some(0), &json!(1)),
+        "{told}"
+    );
     assert_eq!(told["replayed"]["total"], 0);
     assert_eq!(list(&foreshow, &[]).await, letters[1..], "the newest stays");
 }
@@ -248,7 +288,11 @@ async fn a_replay_that_fails_again_dies_again_and_counts_its_lives(foreshow: For
     let letters = until_there_are(&foreshow, 2).await;
     for life in 1..=2 {
         let (code, told) = asked(&foreshow, &["replay", "--code", "malformed_json"]).await;
-        assert_eq!((code, &told["replayed"]["total"]), (Some(0), &json!(2)), "{told}");
+        assert_eq!(
+            (code, &told["replayed"]["total"]),
+            (Some(0), &json!(2)),
+            "{told}"
+        );
         // What dies meanwhile is not chased, so it comes to an end.
         let mut again = Vec::new();
         eventually("both have died again", async || {
@@ -261,7 +305,10 @@ async fn a_replay_that_fails_again_dies_again_and_counts_its_lives(foreshow: For
     let newest = list(&foreshow, &[]).await;
     let raw = run(&foreshow, &["show", ids(&newest)[0], "--raw", "-"]).await;
     let bodies = [rubbish(0), rubbish(1)];
-    assert!(bodies.contains(&raw.stdout), "the body is what was published");
+    assert!(
+        bodies.contains(&raw.stdout),
+        "the body is what was published"
+    );
 }
 
 async fn a_replay_after_the_cause_was_mended_ends_ready_under_an_id_of_its_own(foreshow: Foreshow) {
@@ -274,7 +321,11 @@ async fn a_replay_after_the_cause_was_mended_ends_ready_under_an_id_of_its_own(f
     let foreshow = foreshow.set(FAILS.0, "");
     let up = foreshow.up().await;
     let (code, told) = asked(&foreshow, &["replay", "--all"]).await;
-    assert_eq!((code, &told["replayed"]["total"]), (Some(0), &json!(1)), "{told}");
+    assert_eq!(
+        (code, &told["replayed"]["total"]),
+        (Some(0), &json!(1)),
+        "{told}"
+    );
     let end = upstream.next_end().await;
     assert!(matches!(end.body, ResultBody::Ready(_)), "{end:?}");
     let of_its_own = end.id.split('/').any(|part| part == "replay-1");

@@ -47,7 +47,8 @@ pub(crate) async fn until(foreshow: &Foreshow, over: impl Future<Output = ()>) -
     let mut ticks = interval(Duration::from_secs(1) / EACH_SECOND);
     let mut sent = 0_u64;
     // Above whatever an earlier measurement published.
-    let base = u64::try_from(foreshow_contract::Timestamp::now().as_micros()).expect("it is past 1970");
+    let base =
+        u64::try_from(foreshow_contract::Timestamp::now().as_micros()).expect("it is past 1970");
     let mut over = std::pin::pin!(over);
     loop {
         tokio::select! {
@@ -58,14 +59,19 @@ pub(crate) async fn until(foreshow: &Foreshow, over: impl Future<Output = ()>) -
         let key = key("live", &format!("ctx-{}", sent % CONTEXTS));
         let event = update(&key, revision, &format!("<h1>{revision}</h1>"));
         let name = format!("{key} {revision}");
-        published.lock().expect("nobody panics with it").insert(name, Instant::now());
+        published
+            .lock()
+            .expect("nobody panics with it")
+            .insert(name, Instant::now());
         let publisher = publisher.clone();
         tokio::spawn(async move { publisher.publish(&event).await });
         sent += 1;
     }
     tell_count.send(sent).expect("somebody hears the results");
     let heard = tokio::time::timeout(PATIENCE, heard).await;
-    heard.expect("all become ready in time").expect("nobody panics")
+    heard
+        .expect("all become ready in time")
+        .expect("nobody panics")
 }
 
 /// Hears of results until there is one for each update, however many that will have been.
@@ -84,11 +90,17 @@ async fn hear(
             }
         };
         let ResultBody::Ready(ready) = &result.body else {
-            assert!(!result.is_end(), "an update did not become ready: {result:?}");
+            assert!(
+                !result.is_end(),
+                "an update did not become ready: {result:?}"
+            );
             continue;
         };
         let name = format!("{} {}", ready.key, ready.revision);
-        let began = published.lock().expect("nobody panics with it").remove(&name);
+        let began = published
+            .lock()
+            .expect("nobody panics with it")
+            .remove(&name);
         // What is told twice counts once.
         latencies.0.extend(began.map(|began| began.elapsed()));
     }
@@ -116,7 +128,11 @@ impl fmt::Display for Latencies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "n={}", self.0.len())?;
         for (name, percent) in [("p50", 50), ("p90", 90), ("p99", 99), ("max", 100)] {
-            write!(f, "  {name} {:.0} ms", self.quantile(percent).as_secs_f64() * 1e3)?;
+            write!(
+                f,
+                "  {name} {:.0} ms",
+                self.quantile(percent).as_secs_f64() * 1e3
+            )?;
         }
         Ok(())
     }

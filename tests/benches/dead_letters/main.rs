@@ -49,7 +49,12 @@ async fn measure() -> ExitCode {
             .command(["dead-letters", "replay", "--all", "--json"])
             .output(),
     );
-    let output = async { replay.await.expect("nobody panics").expect("it can be started") };
+    let output = async {
+        replay
+            .await
+            .expect("nobody panics")
+            .expect("it can be started")
+    };
     let (tell, output_of) = tokio::sync::oneshot::channel();
     let replaying = async move {
         tell.send(output.await).ok();
@@ -69,7 +74,9 @@ async fn measure() -> ExitCode {
     let ratio = beside.p99().as_secs_f64() / alone.p99().as_secs_f64();
     let is_kept = ratio <= AT_MOST && told["supersededDropped"] == STALE;
     let word = if is_kept { "kept" } else { "MISSED" };
-    println!("  {word}: live p99 is {ratio:.2} times that of the same traffic alone (at most {AT_MOST})");
+    println!(
+        "  {word}: live p99 is {ratio:.2} times that of the same traffic alone (at most {AT_MOST})"
+    );
     if is_kept {
         ExitCode::SUCCESS
     } else {
@@ -135,10 +142,21 @@ async fn pass(foreshow: &Foreshow) {
     let store = foreshow.store().await;
     let last = events.last().expect("there are some").event.key();
     eventually("they are live", async || {
-        let listed = store.contexts(None, 1_000).await.expect("the store answers");
-        let live = listed.iter().filter(|context| context.record.live.is_some());
+        let listed = store
+            .contexts(None, 1_000)
+            .await
+            .expect("the store answers");
+        let live = listed
+            .iter()
+            .filter(|context| context.record.live.is_some());
         live.count() as u64 >= PASSED_CONTEXTS
     })
     .await;
-    assert!(store.context(last).await.expect("the store answers").is_some());
+    assert!(
+        store
+            .context(last)
+            .await
+            .expect("the store answers")
+            .is_some()
+    );
 }

@@ -215,6 +215,10 @@ impl Broker for EmbeddedBroker {
         .map_err(unavailable(LOOK))
     }
 
+    async fn waiting(&self, queue: Queue) -> Result<u64, BrokerError> {
+        Ok(self.depth(queue).await?.ready)
+    }
+
     async fn ping(&self) -> Result<(), BrokerError> {
         self.inner
             .db

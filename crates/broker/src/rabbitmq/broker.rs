@@ -272,11 +272,20 @@ impl Broker for RabbitMqBroker {
 
     async fn has_consumers(&self, queue: Queue) -> Result<bool, BrokerError> {
         let inner = &self.inner;
-        let consumers = inner
+        let declared = inner
             .passive_declare(&inner.consuming, queue)
             .await
             .map_err(unavailable("look for consumers"))?;
-        Ok(consumers > 0)
+        Ok(declared.consumer_count() > 0)
+    }
+
+    async fn waiting(&self, queue: Queue) -> Result<u64, BrokerError> {
+        let inner = &self.inner;
+        let declared = inner
+            .passive_declare(&inner.consuming, queue)
+            .await
+            .map_err(unavailable("measure a queue"))?;
+        Ok(declared.message_count().into())
     }
 
     async fn ping(&self) -> Result<(), BrokerError> {

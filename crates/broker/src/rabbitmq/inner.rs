@@ -156,7 +156,7 @@ impl Inner {
         &self,
         link: &Link,
         queue: Queue,
-    ) -> Result<u32, RabbitMqError> {
+    ) -> Result<lapin::Queue, RabbitMqError> {
         let name = self.names.queue(queue);
         let ask = async {
             let channel = link.connection().await?.create_channel().await?;
@@ -164,10 +164,9 @@ impl Inner {
                 passive: true,
                 ..QueueDeclareOptions::default()
             };
-            let declared = channel
+            Ok(channel
                 .queue_declare(name.as_str().into(), options, FieldTable::default())
-                .await?;
-            Ok(declared.consumer_count())
+                .await?)
         };
         let answer = timeout(ANSWER_WITHIN, ask)
             .await

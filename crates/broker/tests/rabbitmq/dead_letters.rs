@@ -34,7 +34,12 @@ async fn a_replay_is_what_was_published_down_to_what_we_cannot_read() {
         .with_timestamp(1_790_000_000)
         .with_priority(3);
     client
-        .publish("foreshow.events", "context.updated.acme", properties, b"\xff\0")
+        .publish(
+            "foreshow.events",
+            "context.updated.acme",
+            properties,
+            b"\xff\0",
+        )
         .await;
     let broker = &world.broker;
     let mut deliveries = broker.consume(Queue::Deploy, count(1)).await.unwrap();
@@ -56,20 +61,34 @@ async fn a_replay_is_what_was_published_down_to_what_we_cannot_read() {
 
     let raw = client.get("foreshow.deploy").await;
     let (sent, got) = (&raw.delivery.data, &raw.delivery.properties);
-    assert_eq!((sent.as_slice(), raw.exchange.as_str()), (&b"\xff\0"[..], ""));
+    assert_eq!(
+        (sent.as_slice(), raw.exchange.as_str()),
+        (&b"\xff\0"[..], "")
+    );
     let words = |word: &Option<ShortString>| word.as_ref().unwrap().to_string();
     assert_eq!(words(got.content_type()), "text/odd");
     assert_eq!(words(got.correlation_id()), "c-7");
     assert_eq!(words(got.message_id()), "m-7");
     assert_eq!(words(got.app_id()), "upstream");
-    assert_eq!((got.priority(), got.timestamp()), (&Some(3), &Some(1_790_000_000)));
+    assert_eq!(
+        (got.priority(), got.timestamp()),
+        (&Some(3), &Some(1_790_000_000))
+    );
     assert_eq!((got.delivery_mode(), got.expiration()), (&Some(2), &None));
     let headers = got.headers().as_ref().unwrap().inner();
-    assert_eq!(headers["nested"], AMQPValue::FieldArray(FieldArray::from(vec![AMQPValue::Double(1.5)])));
+    assert_eq!(
+        headers["nested"],
+        AMQPValue::FieldArray(FieldArray::from(vec![AMQPValue::Double(1.5)]))
+    );
     assert_eq!(headers["small"], AMQPValue::ShortShortInt(-3));
     assert_eq!(headers["foreshow-attempt"], AMQPValue::LongUInt(1));
     assert_eq!(headers["foreshow-replay"], AMQPValue::LongUInt(1));
-    for gone in ["foreshow-history", "foreshow-reason", "foreshow-died-at", "foreshow-origin-queue"] {
+    for gone in [
+        "foreshow-history",
+        "foreshow-reason",
+        "foreshow-died-at",
+        "foreshow-origin-queue",
+    ] {
         assert!(!headers.contains_key(gone), "{gone}");
     }
     world.end().await;
@@ -92,16 +111,21 @@ async fn a_walk_outlives_its_connection() {
     let second = soon(walk.next()).await.unwrap().unwrap();
     cut_connections(&world).await;
     until("the connection has ended", async || !broker.is_connected()).await;
-    assert_eq!(walk.replay(Attempts::Reset).await.unwrap(), Decided::TakenBack);
+    assert_eq!(
+        walk.replay(Attempts::Reset).await.unwrap(),
+        Decided::TakenBack
+    );
     let mut came = Vec::new();
-    until("the walk has come to its end", async || match walk.next().await {
-        Ok(Some(letter)) => {
-            came.push(letter.id);
-            false
+    until("the walk has come to its end", async || {
+        match walk.next().await {
+            Ok(Some(letter)) => {
+                came.push(letter.id);
+                false
+            }
+            Ok(None) => true,
+            Err(BrokerError::Unavailable { .. }) => false,
+            Err(error) => panic!("{}", chain(&error)),
         }
-        Ok(None) => true,
-        Err(BrokerError::Unavailable { .. }) => false,
-        Err(error) => panic!("{}", chain(&error)),
     })
     .await;
     assert_eq!(came.len(), 2, "the second again, and the third");
@@ -127,7 +151,10 @@ async fn cut_connections(world: &World) {
     .await;
     for name in names {
         let name = name.replace(' ', "%20").replace('>', "%3E");
-        management.delete(&format!("connections/{name}")).await.unwrap();
+        management
+            .delete(&format!("connections/{name}"))
+            .await
+            .unwrap();
     }
 }
 
@@ -144,14 +171,22 @@ async fn an_event_that_no_binding_took_is_replayed_where_its_key_leads_now() {
     unbind.await.unwrap();
     for key in ["context.updated.acme", "context.renamed.acme"] {
         let properties = BasicProperties::default();
-        client.publish("foreshow.events", key, properties, b"odd").await;
+        client
+            .publish("foreshow.events", key, properties, b"odd")
+            .await;
     }
-    until("both are kept", async || client.depth("foreshow.dead-letters").await == 2).await;
+    until("both are kept", async || {
+        client.depth("foreshow.dead-letters").await == 2
+    })
+    .await;
     let first = dead_letters(broker).await;
     let mut walk = broker.dead_letters().await.unwrap();
     let stray = soon(walk.next()).await.unwrap().unwrap();
     assert_eq!((stray.queue, &stray.reason), (None, &None));
-    assert_eq!(stray.id, first[0].id, "without any header of ours it has an id that stays");
+    assert_eq!(
+        stray.id, first[0].id,
+        "without any header of ours it has an id that stays"
+    );
     assert_eq!(walk.replay(Attempts::Reset).await.unwrap(), Decided::Done);
     soon(walk.next()).await.unwrap().unwrap();
     let refused = walk.replay(Attempts::Reset).await.unwrap_err();
@@ -162,7 +197,11 @@ async fn an_event_that_no_binding_took_is_replayed_where_its_key_leads_now() {
     walk.end().await.unwrap();
     let mut deliveries = broker.consume(Queue::Deploy, count(1)).await.unwrap();
     let replayed = next(&mut deliveries).await;
-    assert_eq!((text(&replayed), replayed.replay), ("odd", 0), "its first life");
+    assert_eq!(
+        (text(&replayed), replayed.replay),
+        ("odd", 0),
+        "its first life"
+    );
     assert_eq!(replayed.message.routing_key, "context.updated.acme");
     assert_eq!(dead_letters(broker).await.len(), 1);
     world.end().await;
@@ -176,7 +215,10 @@ async fn a_replay_that_no_queue_takes_loses_nothing() {
     broker.publish_event(update("kept")).await.unwrap();
     let mut deliveries = broker.consume(Queue::Deploy, count(1)).await.unwrap();
     let delivery = next(&mut deliveries).await;
-    broker.delay(&delivery, delay_of(Duration::ZERO)).await.unwrap();
+    broker
+        .delay(&delivery, delay_of(Duration::ZERO))
+        .await
+        .unwrap();
     let delivery = next(&mut deliveries).await;
     broker.dead_letter(&delivery, &reason()).await.unwrap();
     drop(deliveries);
@@ -184,7 +226,11 @@ async fn a_replay_that_no_queue_takes_loses_nothing() {
     let mut walk = broker.dead_letters().await.unwrap();
     soon(walk.next()).await.unwrap().unwrap();
     let refused = walk.replay(Attempts::Reset).await.unwrap_err();
-    assert!(chain(&refused).contains("foreshow.deploy"), "{}", chain(&refused));
+    assert!(
+        chain(&refused).contains("foreshow.deploy"),
+        "{}",
+        chain(&refused)
+    );
     broker.apply_topology().await.unwrap();
     assert_eq!(walk.replay(Attempts::Reset).await.unwrap(), Decided::Done);
     walk.end().await.unwrap();
@@ -203,12 +249,17 @@ async fn what_a_process_held_that_vanished_is_there_again() {
     let mut deliveries = broker.consume(Queue::Deploy, count(1)).await.unwrap();
     let delivery = next(&mut deliveries).await;
     broker.dead_letter(&delivery, &reason()).await.unwrap();
-    let other = RabbitMqBroker::connect(options(&world.vhost.amqp_url())).await.unwrap();
+    let other = RabbitMqBroker::connect(options(&world.vhost.amqp_url()))
+        .await
+        .unwrap();
     let mut walk = other.dead_letters().await.unwrap();
     soon(walk.next()).await.unwrap().unwrap();
     assert_eq!(dead_letters(broker).await, []);
     other.close().await;
-    until("it is there again", async || dead_letters(broker).await.len() == 1).await;
+    until("it is there again", async || {
+        dead_letters(broker).await.len() == 1
+    })
+    .await;
     drop(walk);
     world.end().await;
 }

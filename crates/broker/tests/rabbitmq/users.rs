@@ -273,7 +273,10 @@ async fn operator_alone_goes_through_dead_letters(fleet: &Fleet) {
             Err(refused) => Some(refused),
         };
         let refused = chain(&refused.unwrap());
-        assert!(refused.contains("ACCESS") || refused.contains("403"), "{role}: {refused}");
+        assert!(
+            refused.contains("ACCESS") || refused.contains("403"),
+            "{role}: {refused}"
+        );
         broker.close().await;
     }
 }

@@ -105,6 +105,7 @@ macro_rules! broker_contract {
             a_subscriber_hears_every_kind_of_result
             names_with_special_bytes_are_heard_by_who_asked_for_them
             it_is_known_whether_anybody_consumes
+            it_is_known_how_many_wait
             it_answers_when_it_is_asked
         }
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use foreshow_engine::Queue;
 
-use super::{Adapter, count, soon};
+use super::{Adapter, count, delay_of, next, soon, update};
 
 /// From the moment `consume` returns, and not much longer than the consumer lives.
 pub async fn it_is_known_whether_anybody_consumes(adapter: &dyn Adapter) {
@@ -30,4 +30,23 @@ pub async fn it_answers_when_it_is_asked(adapter: &dyn Adapter) {
     }
     let _deliveries = broker.consume(Queue::Deploy, count(1)).await.unwrap();
     soon(broker.ping()).await.unwrap();
+}
+
+/// What somebody has, or what is not due, waits for nobody.
+pub async fn it_is_known_how_many_wait(adapter: &dyn Adapter) {
+    let broker = adapter.broker();
+    assert_eq!(broker.waiting(Queue::Deploy).await.unwrap(), 0);
+    for name in ["one", "two", "three"] {
+        broker.publish_event(update(name)).await.unwrap();
+    }
+    assert_eq!(broker.waiting(Queue::Deploy).await.unwrap(), 3);
+    assert_eq!(broker.waiting(Queue::Cleanup).await.unwrap(), 0);
+    let mut deliveries = broker.consume(Queue::Deploy, count(2)).await.unwrap();
+    let first = next(&mut deliveries).await;
+    next(&mut deliveries).await;
+    assert_eq!(broker.waiting(Queue::Deploy).await.unwrap(), 1);
+    deliveries.stop().await;
+    let late = delay_of(Duration::from_secs(3_600));
+    broker.delay(&first, late).await.unwrap();
+    assert_eq!(broker.waiting(Queue::Deploy).await.unwrap(), 1);
 }

@@ -71,6 +71,10 @@ pub trait Broker: Send + Sync + 'static {
     /// Whether anybody consumes `queue` right now, so that a publisher can say that nobody does. Who pulls does not count.
     async fn has_consumers(&self, queue: Queue) -> Result<bool, BrokerError>;
 
+    /// How many messages wait in `queue` for somebody to take them, so that who has time can let them pass. What is delayed,
+    /// or out with a consumer, does not count.
+    async fn waiting(&self, queue: Queue) -> Result<u64, BrokerError>;
+
     /// Whether the broker answers now, and would take what is published. Fails within seconds; it does not wait for a
     /// broker that is away.
     async fn ping(&self) -> Result<(), BrokerError>;

@@ -381,6 +381,11 @@ impl Broker for MemoryBroker {
             .is_some_and(|consumers| *consumers > 0))
     }
 
+    async fn waiting(&self, queue: Queue) -> Result<u64, BrokerError> {
+        let state = self.ask("measure a queue")?;
+        Ok(state.ready.get(&queue).map_or(0, VecDeque::len) as u64)
+    }
+
     async fn ping(&self) -> Result<(), BrokerError> {
         self.ask("answer").map(drop)
     }

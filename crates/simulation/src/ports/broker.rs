@@ -402,6 +402,14 @@ impl Broker for BrokerLink {
         Ok(true)
     }
 
+    async fn waiting(&self, queue: Queue) -> Result<u64, BrokerError> {
+        self.ask("measure a queue", move |broker| {
+            let state = broker.lock();
+            state.waiting.get(&queue).map_or(0, Vec::len) as u64
+        })
+        .await
+    }
+
     async fn ping(&self) -> Result<(), BrokerError> {
         self.ask("answer", |_| ()).await
     }

@@ -9,6 +9,7 @@
 //! | `seen` | what a letter is about, as far as it can be read |
 //! | `filter` | which letters are meant |
 //! | `pass` | one walk, told to stop by Ctrl-C, and patient with a broker that is away for a moment |
+//! | `pace` | when the next replay may go, for live traffic comes first |
 //! | `counts` | how many, by code and by tenant |
 //! | `list`, `show`, `replay`, `discard` | the commands |
 
@@ -16,6 +17,7 @@ mod counts;
 mod discard;
 mod filter;
 mod list;
+mod pace;
 mod pass;
 mod replay;
 mod seen;

@@ -93,13 +93,16 @@ impl Pass {
     }
 
     /// Waits, unless somebody asks to stop; answers whether to go on.
-    pub(super) async fn wait(&mut self, until: impl Future<Output = ()>) -> bool {
+    pub(super) async fn wait(
+        &mut self,
+        until: impl AsyncFnMut() -> Result<(), BrokerError>,
+    ) -> Result<bool, Failure> {
         tokio::select! {
             biased;
             () = self.interrupts.next() => self.is_interrupted = true,
-            () = until => {}
+            came = patiently(until) => came?,
         }
-        !self.is_interrupted
+        Ok(!self.is_interrupted)
     }
 
     /// Replays the letter given last. Where the broker took it back meanwhile, it comes again.

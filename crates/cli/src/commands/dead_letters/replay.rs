@@ -6,18 +6,17 @@
 //! is overtaken between the question and the replay, the worker finds out and tells `superseded`.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use clap::Args;
 use foreshow_contract::Ordinal;
 use foreshow_engine::{Attempts, Decided};
 use serde_json::{Value, json};
-use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::TWO_AT_ONCE;
 use super::counts::{Counts, letters};
 use super::discard::release_bundle;
 use super::filter::Selection;
+use super::pace::Pace;
 use super::pass::{Ended, Pass, Wanted, missing};
 use super::seen::Seen;
 use crate::args::Global;
@@ -42,6 +41,10 @@ pub(crate) struct Replay {
     /// At most so many a second, so that live events go on
     #[arg(long, value_name = "N", default_value = "50")]
     rate: NonZeroU32,
+
+    /// Wait while more than so many events wait in the queue for a worker
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    backlog: u64,
 
     /// Go on with the attempt that failed last, and with the message's age, instead of starting anew
     #[arg(long)]
@@ -82,7 +85,7 @@ impl Replay {
         };
         let mut pass = Pass::begin(&client, Wanted::from(&self.selection)).await?;
         let counter = Counter::new(!global.quiet && !global.json);
-        let mut pace = self.pace();
+        let mut pace = Pace::new(self.rate, self.backlog);
         let replayed = self
             .replay_all(&client, &mut pass, &mut pace, &mut done, &counter)
             .await;
@@ -104,18 +107,11 @@ impl Replay {
         }
     }
 
-    fn pace(&self) -> Interval {
-        let mut pace = interval(Duration::from_secs(1) / self.rate.get());
-        // Never two at once to make up for lost time.
-        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        pace
-    }
-
     async fn replay_all(
         &self,
         client: &Client,
         pass: &mut Pass,
-        pace: &mut Interval,
+        pace: &mut Pace,
         done: &mut Done,
         counter: &Counter,
     ) -> Result<(), Failure> {
@@ -130,7 +126,7 @@ impl Replay {
         &self,
         client: &Client,
         pass: &mut Pass,
-        pace: &mut Interval,
+        pace: &mut Pace,
         done: &mut Done,
         seen: &Seen,
     ) -> Result<(), Failure> {
@@ -146,10 +142,13 @@ impl Replay {
             }
             return Ok(());
         }
-        if let Some(why) = seen.not_replayable() {
-            done.skipped.push((id.to_string(), why));
-            return Ok(());
-        }
+        let queue = match seen.letter.destination() {
+            Ok(queue) => queue,
+            Err(why) => {
+                done.skipped.push((id.to_string(), why.to_string()));
+                return Ok(());
+            }
+        };
         if self.dry_run {
             done.replayed.add(seen);
             return Ok(());
@@ -159,10 +158,9 @@ impl Replay {
         } else {
             Attempts::Reset
         };
-        let tick = async {
-            pace.tick().await;
-        };
-        if pass.wait(tick).await && pass.replay(id, attempts).await? == Decided::Done {
+        let broker = &*client.backends.broker;
+        let turn = async || pace.turn(broker, queue).await;
+        if pass.wait(turn).await? && pass.replay(id, attempts).await? == Decided::Done {
             done.replayed.add(seen);
         }
         Ok(())
