@@ -55,9 +55,9 @@ pub use ports::{
     Address, Admission, AdmitRequest, Attempts, Broker, BrokerError, BuildState, BundleFile, BundleVault, Bundles, BundlesError, Capabilities, Claim, Claimed, Clock, ContextSummary, CreateRequest, Created, DeadLetter, DeadLetterReason, DeadLetters, Decided, Delay, Deliveries, Delivery, Deployment, DomainState, Happening, HistoryEntry, Inventory, LetterId, LetterIdError, Message, NotReplayable, Probe, ProbeQuestion, Provider, ProviderCheck, ProviderError, Pull, Purpose, Queue, QuotaMember, QuotaSet, Receipt, Renewal, ResultFilter, Results, Settlement, Settling, Store, StoreError, Watch,
 };
 pub use record::{
-    Cancels, ClaimAnswer, ContextRecord, ContextStatus, Expiring, GiveBack, GoLive, HeldLease,
-    Lease, LeaseId, Live, Owner, RecordedDeployment, Recording, Remembered, Reset, Resetting, Seed,
-    SettledOutcome, Suspect, Verdict, Waits,
+    Cancels, ClaimAnswer, ContextRecord, ContextStatus, Expiring, GiveBack, GoLive, GoesBecause,
+    HeldLease, Judgement, KnownAs, Lease, LeaseId, Live, Owner, RecordedDeployment, Recording,
+    Remembered, Reset, Resetting, Seed, SettledOutcome, StaysAs, Suspect, Verdict, Waits,
 };
 pub use retry::{Backoff, RetryOptions};
 pub use routing::{HealthOptions, Price, RoutingOptions};

@@ -23,11 +23,13 @@
 //! | --- | --- |
 //! | `claim` | accepting an event, and granting the lease |
 //! | `held` | what the lease's holder does |
-//! | `memory` | what a look at the providers tells: seeding, judging, mending |
+//! | `memory` | what a look at the providers tells: seeding, mending |
+//! | `judgement` | what becomes of deployments that the record does not name |
 //! | `retention` | previews that expire, contexts that are reset |
 
 mod claim;
 mod held;
+mod judgement;
 mod memory;
 mod retention;
 
@@ -43,6 +45,7 @@ use crate::{Address, Claim, Claimed, outcome::Outcome};
 pub use self::{
     claim::Remembered,
     held::{GiveBack, GoLive, Recording, Waits},
+    judgement::{GoesBecause, Judgement, KnownAs, StaysAs},
     memory::{Seed, Suspect, Verdict},
     retention::{Expiring, Reset, Resetting},
 };
@@ -373,6 +376,11 @@ impl ContextRecord {
     /// Whether the floor has reached this revision.
     pub fn is_ended(&self, revision: Revision) -> bool {
         self.floor.is_some_and(|floor| revision <= floor)
+    }
+
+    /// Whether somebody works on the context: holds a lease that has not run out.
+    pub fn is_held(&self, now: Timestamp) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.until > now)
     }
 
     /// Prolongs a live preview's retention; the new expiry, or `None` where nothing is live.

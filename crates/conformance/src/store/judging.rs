@@ -2,17 +2,42 @@
 
 use std::time::Duration;
 
-use foreshow_contract::Timestamp;
-use foreshow_engine::{Outcome, Recording, Settlement, Store, Suspect, Verdict};
+use foreshow_contract::{Ordinal, Timestamp};
+use foreshow_engine::{Deployment, Outcome, Recording, Settlement, Store, Suspect, Verdict};
 
 use super::{
     Adapter, TTL, ask, deployment, end, expired, failed, far, grant, hand_over, key, live,
     make_live, ready, record, revision, seed, settlement, suspect, up,
 };
 
-async fn judge(store: &dyn Store, suspect: &Suspect) -> Verdict {
+/// Judges, and sees that whoever only looks would have said the same.
+pub(super) async fn judge(store: &dyn Store, suspect: &Suspect) -> Verdict {
     let key = &suspect.deployment.key;
-    store.judge(key, suspect).await.unwrap()
+    let foreseen = foresee(store, suspect).await;
+    let verdict = store.judge(key, suspect).await.unwrap();
+    assert_eq!(foreseen, verdict, "{suspect:?}");
+    verdict
+}
+
+async fn foresee(store: &dyn Store, suspect: &Suspect) -> Verdict {
+    let Deployment {
+        key, id, revision, ..
+    } = &suspect.deployment;
+    let before = store.context(key).await.unwrap();
+    let update = Ordinal::update(*revision);
+    let prior = store.outcome(key, update).await.unwrap();
+    let is_kept = store.is_kept(key, id).await.unwrap();
+    let now = store.now().await.unwrap();
+    let foreseen = before.as_ref().map_or(Verdict::Adopted, |record| {
+        let judgement = record.appraise(suspect, prior.as_ref(), is_kept, now);
+        judgement.verdict()
+    });
+    assert_eq!(
+        store.context(key).await.unwrap(),
+        before,
+        "looking writes nothing"
+    );
+    foreseen
 }
 
 fn of_a(number: u64, deployment: &str) -> Suspect {

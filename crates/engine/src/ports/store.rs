@@ -66,6 +66,14 @@ pub trait Store: Send + Sync + 'static {
     /// does not know is created for it by [`seed`](Store::seed) first; without, the answer is [`Verdict::Adopted`].
     async fn judge(&self, key: &ContextKey, suspect: &Suspect) -> Result<Verdict, StoreError>;
 
+    /// Whether the deployment serves an announced revision, as the one that went live with it or as one kept beside a newer one:
+    /// what [`judge`](Store::judge) asks for itself, for whoever wants to [foresee](ContextRecord::appraise) it.
+    async fn is_kept(
+        &self,
+        key: &ContextKey,
+        deployment: &DeploymentId,
+    ) -> Result<bool, StoreError>;
+
     /// A condemned deployment is gone at its provider: [`ContextRecord::forget_condemned`].
     async fn forget_condemned(
         &self,

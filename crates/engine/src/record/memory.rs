@@ -1,16 +1,14 @@
-//! What a look at the providers tells of a context: seeding a record that may have been forgotten, judging deployments that
-//! the record does not name, and noting that what it names is gone.
+//! What a look at the providers tells of a context: seeding a record that may have been forgotten, and noting that what it
+//! names is gone. What becomes of deployments that the record does not name is decided [next door](super::Judgement).
 //!
 //! None of these steps is made under a lease, so each is safe whenever it lands: seeding only raises; a deployment is
 //! condemned only where nobody can want it any more, in the step that checks that, and deleted after; what is live is
 //! dropped from the record only where no lease is held.
 
-use foreshow_contract::{
-    DeploymentId, HostLabel, Ordinal, OrdinalKind, ProviderName, Revision, Timestamp,
-};
+use foreshow_contract::{DeploymentId, HostLabel, Ordinal, ProviderName, Revision, Timestamp};
 
-use super::{ContextRecord, Live, SettledOutcome};
-use crate::{BuildState, Deployment, mutants::mutant};
+use super::{ContextRecord, Live};
+use crate::{BuildState, Deployment};
 
 /// What the providers' tags tell of a context.
 #[derive(Clone, Debug)]
@@ -112,61 +110,6 @@ impl ContextRecord {
         }
     }
 
-    /// Decides over a deployment that the record may not name. `prior` is how the update of its revision ended; `is_kept`
-    /// whether it serves an announced revision that was kept beside a newer one on purpose.
-    pub fn judge(
-        &mut self,
-        suspect: &Suspect,
-        prior: Option<&SettledOutcome>,
-        is_kept: bool,
-        now: Timestamp,
-    ) -> Verdict {
-        let Deployment { id, revision, .. } = &suspect.deployment;
-        let works_on_it = self.lease.as_ref().is_some_and(|lease| lease.until > now)
-            && self
-                .building
-                .as_ref()
-                .is_some_and(|building| building.deployment == *id);
-        let live = self.live.as_ref();
-        if live.is_some_and(|live| live.deployment == *id) || works_on_it {
-            return Verdict::Known;
-        }
-        if self.condemned.contains(id) {
-            // Condemned before, and whoever did that did not get to delete it.
-            return Verdict::Condemned;
-        }
-        let is_behind = live.is_some_and(|live| {
-            *revision < live.revision || (*revision == live.revision && suspect.live_is_there)
-        });
-        let update = Ordinal::update(*revision);
-        let is_worked_on = self
-            .lease
-            .as_ref()
-            .is_some_and(|lease| lease.until > now && lease.ordinal == update);
-        // Superseded is not remembered, and needs no memory: whoever asks for what was passed is told so from now on.
-        let is_passed = update < self.desired && !is_worked_on;
-        let has_ended =
-            is_passed || prior.is_some_and(|prior| prior.ordinal.kind == OrdinalKind::Update);
-        let is_overdue = self.adopted.get(id).is_some_and(|until| *until <= now);
-        let is_kept = is_kept && !self.is_ended(*revision);
-        let nobody_wants_it = (is_behind || has_ended || self.is_ended(*revision) || is_overdue)
-            && !is_kept
-            && !mutant!(SweepAdoptsAll);
-        if nobody_wants_it {
-            self.adopted.remove(id);
-            if !mutant!(CondemnUnwritten) {
-                self.condemned.push(id.clone());
-            }
-            return Verdict::Condemned;
-        }
-        if !is_kept {
-            self.adopted
-                .entry(id.clone())
-                .or_insert(suspect.stays_until);
-        }
-        Verdict::Adopted
-    }
-
     /// A condemned deployment is gone at its provider: nobody can adopt it any more.
     pub fn forget_condemned(&mut self, id: &DeploymentId) {
         self.condemned.retain(|condemned| condemned != id);
@@ -177,12 +120,11 @@ impl ContextRecord {
     /// and sees for themselves.
     #[must_use]
     pub fn mend(&mut self, gone: &DeploymentId, now: Timestamp) -> bool {
-        let is_held = self.lease.as_ref().is_some_and(|lease| lease.until > now);
         let is_live = self
             .live
             .as_ref()
             .is_some_and(|live| live.deployment == *gone);
-        if is_held || !is_live {
+        if self.is_held(now) || !is_live {
             return false;
         }
         self.live = None;

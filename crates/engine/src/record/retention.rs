@@ -75,7 +75,7 @@ impl ContextRecord {
         let Some(live) = &self.live else {
             return false;
         };
-        let is_held = self.lease.as_ref().is_some_and(|lease| lease.until > now);
+        let is_held = self.is_held(now);
         let is_due = self.expires_at.is_some_and(|at| at <= now);
         let is_settled = live.revision == self.desired.revision
             || is_update_over

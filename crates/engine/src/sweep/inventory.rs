@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use foreshow_contract::{ContextKey, ProviderName};
 
+use super::report::Scope;
 use crate::{BuildState, Deployment, Failure, Provider, ProviderError, worker::Engine};
 
 /// Deployments of one context, each with its provider.
@@ -18,14 +19,20 @@ pub(super) struct Inventoried {
 }
 
 impl Inventoried {
-    /// Asks every provider, page by page. One that is away keeps nobody from looking at what the others have.
-    pub(super) async fn of(engine: &Engine) -> Self {
+    /// Asks every provider, page by page; for a single context only for that. One that is away keeps nobody from looking at what the
+    /// others have.
+    pub(super) async fn of(engine: &Engine, scope: &Scope) -> Self {
         let mut inventoried = Self::default();
         for provider in engine.providers() {
-            if let Err(error) = inventoried.add(&**provider).await {
+            let added = match scope.single() {
+                Some(key) => inventoried.add_one(&**provider, &key).await,
+                None => inventoried.add(&**provider).await,
+            };
+            if let Err(error) = added {
                 inventoried.away.push(error);
             }
         }
+        inventoried.contexts.retain(|key, _| scope.takes(key));
         inventoried
     }
 
@@ -48,20 +55,34 @@ impl Inventoried {
         let mut after = None;
         loop {
             let page = provider.inventory(after.as_deref()).await?;
-            for deployment in page.deployments {
-                if deployment.state != BuildState::Gone {
-                    let listed = self.contexts.entry(deployment.key.clone()).or_default();
-                    let one = (provider.name().clone(), deployment);
-                    let is_same =
-                        |known: &(_, Deployment)| known.0 == one.0 && known.1.id == one.1.id;
-                    if !listed.iter().any(is_same) {
-                        listed.push(one);
-                    }
-                }
-            }
+            self.take(provider, page.deployments);
             after = page.next;
             if after.is_none() {
                 return Ok(());
+            }
+        }
+    }
+
+    async fn add_one(
+        &mut self,
+        provider: &dyn Provider,
+        key: &ContextKey,
+    ) -> Result<(), ProviderError> {
+        let listed = provider.list(key).await?;
+        self.take(provider, listed);
+        Ok(())
+    }
+
+    fn take(&mut self, provider: &dyn Provider, deployments: Vec<Deployment>) {
+        for deployment in deployments {
+            if deployment.state == BuildState::Gone {
+                continue;
+            }
+            let listed = self.contexts.entry(deployment.key.clone()).or_default();
+            let one = (provider.name().clone(), deployment);
+            let is_same = |known: &(_, Deployment)| known.0 == one.0 && known.1.id == one.1.id;
+            if !listed.iter().any(is_same) {
+                listed.push(one);
             }
         }
     }

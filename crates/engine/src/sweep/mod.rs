@@ -12,11 +12,14 @@
 //!
 //! - **Expire.** A preview whose retention is over is [asked to go](retention::Expiries), by an event that a worker carries out.
 //!
+//! A dry run is the same walk with nothing written ([`report`]).
+//!
 //! Dying half-way leaves nothing undone for good: the next sweep sees the same again.
 
 mod inventory;
 mod mend;
 mod rebuild;
+mod report;
 mod retention;
 
 use std::{error::Error, time::Duration};
@@ -25,7 +28,12 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use self::{inventory::Inventoried, retention::Expiries};
+pub use self::report::{Case, Finding, Report, Scope, Swept};
+use self::{
+    inventory::Inventoried,
+    report::{Manner, Walk},
+    retention::Expiries,
+};
 pub(crate) use self::{inventory::Listed, rebuild::seed};
 use crate::{BrokerError, ProviderError, StoreError, observe, record::Owner, worker::Engine};
 
@@ -40,23 +48,6 @@ pub(crate) struct Sweeper {
     engine: Engine,
     shutdown: CancellationToken,
     owner: Owner,
-}
-
-/// What a sweep did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Deployments that were seen.
-    pub seen: u64,
-    /// Contexts that the store did not know, and knows now.
-    pub seeded: u64,
-    /// Deployments that nobody can want any more, deleted.
-    pub deleted: u64,
-    /// Aliases that were moved forward.
-    pub aliases_moved: u64,
-    /// Records whose live deployment is gone.
-    pub mended: u64,
-    /// Previews whose retention is over, and that workers were asked to remove.
-    pub expired: u64,
 }
 
 /// Why a sweep stopped. The next one sees the same again.
@@ -150,34 +141,35 @@ impl Sweeper {
             *expiries = Expiries::default();
             return Ok(false);
         }
-        let expired = expiries.tell(&self.engine).await;
+        let mut walk = Walk::new(&self.engine, Manner::Sweep, Scope::default());
+        let expired = expiries.tell(&mut walk).await;
         if !may_list {
-            return expired.map(|_| false);
+            return expired.map(|()| false);
         }
         if !store.remembers().await? {
-            let contexts = rebuild::run(&self.engine).await?;
+            let contexts = rebuild::run(&mut walk).await?;
             if contexts > 0 {
                 info!("the store knows again what the providers have: {contexts} contexts");
             }
         }
         if !is_due {
-            return expired.map(|_| false);
+            return expired.map(|()| false);
         }
-        let swept = sweep(&self.engine).await?;
+        sweep(&mut walk).await;
         let Swept {
             deleted,
             aliases_moved,
             mended,
             seeded,
             ..
-        } = swept;
+        } = walk.report.into_swept()?;
         if deleted + aliases_moved + mended + seeded > 0 {
             info!(
                 "swept: {deleted} deployments deleted, {aliases_moved} aliases moved, {mended} records mended, \
                  {seeded} contexts found"
             );
         }
-        expired.map(|_| true)
+        expired.map(|()| true)
     }
 
     fn jittered(&self, span: Duration) -> Duration {
@@ -185,30 +177,25 @@ impl Sweeper {
     }
 }
 
-/// Compares everything once.
-///
-/// # Errors
-/// Where the store, or a provider, does not answer. What could be looked at without it was.
-pub(crate) async fn sweep(engine: &Engine) -> Result<Swept, SweepError> {
-    let mut swept = Swept::default();
-    let mut inventoried = Inventoried::of(engine).await;
-    let mut first = None;
+/// Compares everything once. What could not be looked at is among the report's troubles.
+async fn sweep(walk: &mut Walk<'_>) {
+    let mut inventoried = Inventoried::of(walk.engine, &walk.scope).await;
     for (key, listed) in &inventoried.contexts {
-        swept.seen += listed.len() as u64;
+        walk.report.swept.seen += listed.len() as u64;
         // One deployment that cannot be deleted is not to keep all others from being looked at.
-        if let Err(error) = mend::context(engine, key, listed, &mut swept).await {
-            debug!(context.id = %key, error = &error as &dyn Error, "not swept");
-            first = first.or(Some(error));
+        if let Err(error) = mend::context(walk, key, listed).await {
+            walk.trouble(Some(key), error);
         }
     }
-    let gone = mend::what_is_gone(engine, &inventoried, &mut swept).await;
-    observe::swept(&swept);
-    if first.is_none() {
-        first = inventoried.away.pop().map(SweepError::from);
+    let gone = mend::what_is_gone(walk, &inventoried).await;
+    for error in inventoried.away.drain(..) {
+        walk.trouble(None, error.into());
     }
-    match first {
-        Some(error) => Err(error),
-        None => gone.map(|()| swept),
+    if let Err(error) = gone {
+        walk.trouble(None, error);
+    }
+    if walk.carries_out() {
+        observe::swept(&walk.report.swept);
     }
 }
 
@@ -219,14 +206,38 @@ impl Engine {
     /// # Errors
     /// Where the store, the broker, or a provider, does not answer. What was done until then stays done.
     pub async fn sweep(&self) -> Result<Swept, SweepError> {
-        if !self.store().remembers().await? {
-            rebuild::run(self).await?;
+        self.walk(Manner::Sweep, Scope::default())
+            .await?
+            .into_swept()
+    }
+
+    /// The same, and tells what was found and done, also where not everybody answered.
+    ///
+    /// # Errors
+    /// Where nothing could be compared: the store does not answer, or could not be rebuilt.
+    pub async fn sweep_and_tell(&self) -> Result<Report, SweepError> {
+        self.walk(Manner::SweepAndTell, Scope::default()).await
+    }
+
+    /// Tells what a [sweep](Self::sweep) of these contexts would find and do now, and does nothing of it.
+    ///
+    /// # Errors
+    /// Where nothing could be compared: the store does not answer.
+    pub async fn foresee_sweep(&self, scope: Scope) -> Result<Report, SweepError> {
+        self.walk(Manner::DryRun, scope).await
+    }
+
+    async fn walk(&self, manner: Manner, scope: Scope) -> Result<Report, SweepError> {
+        let mut walk = Walk::new(self, manner, scope);
+        walk.report.is_forgetful = !self.store().remembers().await?;
+        if walk.report.is_forgetful && walk.carries_out() {
+            rebuild::run(&mut walk).await?;
         }
-        let expired = Expiries::default().tell_all(self).await;
-        let swept = sweep(self).await?;
-        Ok(Swept {
-            expired: expired?,
-            ..swept
-        })
+        let expired = Expiries::default().tell_all(&mut walk).await;
+        sweep(&mut walk).await;
+        if let Err(error) = expired {
+            walk.trouble(None, error);
+        }
+        Ok(walk.report)
     }
 }

@@ -15,7 +15,10 @@ use foreshow_contract::{
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::SweepError;
+use super::{
+    SweepError,
+    report::{Finding, Walk},
+};
 use crate::{ContextRecord, Message, observe, worker::Engine};
 
 /// Contexts looked at in one question.
@@ -41,54 +44,58 @@ pub(super) struct Expiries {
 }
 
 impl Expiries {
-    /// Tells of some; how many.
-    pub(super) async fn tell(&mut self, engine: &Engine) -> Result<u64, SweepError> {
-        let mut told = 0;
+    /// Tells of some.
+    pub(super) async fn tell(&mut self, walk: &mut Walk<'_>) -> Result<(), SweepError> {
         for _ in 0..PAGES_AT_ONCE {
-            told += self.tell_page(engine).await?;
+            self.tell_page(walk).await?;
             if self.since.is_none() {
                 break;
             }
         }
-        Ok(told)
+        Ok(())
     }
 
-    /// Tells of all; how many.
-    pub(super) async fn tell_all(&mut self, engine: &Engine) -> Result<u64, SweepError> {
-        let mut told = 0;
+    /// Tells of all.
+    pub(super) async fn tell_all(&mut self, walk: &mut Walk<'_>) -> Result<(), SweepError> {
         loop {
-            told += self.tell_page(engine).await?;
+            self.tell_page(walk).await?;
             if self.since.is_none() {
-                return Ok(told);
+                return Ok(());
             }
         }
     }
 
-    async fn tell_page(&mut self, engine: &Engine) -> Result<u64, SweepError> {
+    async fn tell_page(&mut self, walk: &mut Walk<'_>) -> Result<(), SweepError> {
+        let engine = walk.engine;
         let store = engine.store();
         let now = store.now().await?;
         let since = self.since.unwrap_or(Timestamp::MIN);
         let page = store.expired(since, now, PAGE).await?;
         let last = page.last().and_then(|(_, record)| record.expires_at);
-        let mut told = 0;
         for (key, record) in &page {
-            let Some(expires_at) = record.expires_at else {
+            let Some(expires_at) = record.expires_at.filter(|_| walk.scope.takes(key)) else {
                 continue;
             };
             if self.was_told(key, expires_at) || !self.has_room() {
                 continue;
             }
             if let Some(revision) = due(engine, key, record, now).await? {
-                tell(engine, key, revision, expires_at).await?;
-                self.remember(key.clone(), expires_at);
-                told += 1;
+                if walk.carries_out() {
+                    tell(engine, key, revision, expires_at).await?;
+                    self.remember(key.clone(), expires_at);
+                }
+                walk.report.swept.expired += 1;
+                walk.note(key, Some(record), || Finding::Expired {
+                    revision,
+                    expires_at,
+                });
             }
         }
         self.since = last
             .filter(|_| page.len() >= PAGE as usize)
             // Where all of a page expired at one instant, the next begins after it.
             .map(|last| if last > since { last } else { just_after(last) });
-        Ok(told)
+        Ok(())
     }
 
     fn was_told(&self, key: &ContextKey, expires_at: Timestamp) -> bool {
@@ -120,7 +127,7 @@ async fn due(
     record: &ContextRecord,
     now: Timestamp,
 ) -> Result<Option<Revision>, SweepError> {
-    let is_held = record.lease.as_ref().is_some_and(|lease| lease.until > now);
+    let is_held = record.is_held(now);
     let revision = record.desired.revision;
     if record.is_expiring() {
         // Accepted before. Whoever carries it out may be waiting for a provider, and says so in the record; else they gave up.

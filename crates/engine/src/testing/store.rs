@@ -46,6 +46,13 @@ struct State {
     down: bool,
 }
 
+impl State {
+    fn is_kept(&self, key: &ContextKey, deployment: &DeploymentId) -> bool {
+        let shown = self.shown.get(key);
+        shown.is_some_and(|shown| shown.values().any(|serves| serves == deployment))
+    }
+}
+
 impl MemoryStore {
     /// An empty store that reads this clock.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
@@ -284,15 +291,20 @@ impl Store for MemoryStore {
             .get(key)
             .and_then(|outcomes| outcomes.get(&update))
             .cloned();
-        let is_kept = state.shown.get(key).is_some_and(|shown| {
-            shown
-                .values()
-                .any(|deployment| *deployment == suspect.deployment.id)
-        });
+        let is_kept = state.is_kept(key, &suspect.deployment.id);
         let record = state.contexts.get_mut(key);
         Ok(record.map_or(Verdict::Adopted, |record| {
             record.judge(suspect, prior.as_ref(), is_kept, now)
         }))
+    }
+
+    async fn is_kept(
+        &self,
+        key: &ContextKey,
+        deployment: &DeploymentId,
+    ) -> Result<bool, StoreError> {
+        let state = self.ask("tell what is kept")?;
+        Ok(state.is_kept(key, deployment))
     }
 
     async fn forget_condemned(

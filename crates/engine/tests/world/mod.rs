@@ -152,7 +152,7 @@ pub struct World {
     pub provider: FakeProvider,
     pub providers: Vec<FakeProvider>,
     clock: PausedClock,
-    engine: Engine,
+    pub engine: Engine,
     installation: InstallationKey,
     worker: Option<(JoinHandle<Drained>, CancellationToken)>,
 }

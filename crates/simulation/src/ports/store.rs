@@ -360,6 +360,14 @@ impl Store for StoreLink {
         .await
     }
 
+    async fn is_kept(
+        &self,
+        key: &ContextKey,
+        deployment: &DeploymentId,
+    ) -> Result<bool, StoreError> {
+        pass!(self, "tell what is kept", is_kept(&key, &deployment))
+    }
+
     async fn forget_condemned(
         &self,
         key: &ContextKey,

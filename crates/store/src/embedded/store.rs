@@ -246,6 +246,18 @@ impl Store for EmbeddedStore {
         .await
     }
 
+    async fn is_kept(
+        &self,
+        key: &ContextKey,
+        deployment: &DeploymentId,
+    ) -> Result<bool, StoreError> {
+        let (key, deployment) = (key.clone(), deployment.clone());
+        self.read("tell what is kept", move |connection| {
+            outcomes::is_kept(connection, &key, &deployment)
+        })
+        .await
+    }
+
     async fn forget_condemned(
         &self,
         key: &ContextKey,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use foreshow_contract::{ContextKey, DeploymentId, Ordinal, Revision};
 use foreshow_engine::{Seed, Suspect, Verdict};
+use redis::cmd;
 
 use super::{
     answers::{ForgetAnswer, JudgeAnswer, MendAnswer, SeedAnswer},
@@ -77,6 +78,22 @@ impl Inner {
             JudgeAnswer::Unreadable => Err(reading::unreadable("record", key)),
             JudgeAnswer::Judged(verdict) => Ok(verdict),
         }
+    }
+
+    /// As `judge.lua` looks for it.
+    pub(super) async fn is_kept(
+        &self,
+        key: &ContextKey,
+        deployment: &DeploymentId,
+    ) -> Result<bool, RedisStoreError> {
+        let announced: Vec<String> = self
+            .link
+            .query("HVALS", cmd("HVALS").arg(self.keys.shown(key)))
+            .await?;
+        Ok(announced
+            .iter()
+            .filter_map(|one| one.split_once(' '))
+            .any(|(_, serves)| serves == deployment.as_str()))
     }
 
     pub(super) async fn forget_condemned(

@@ -256,6 +256,15 @@ impl Store for RedisStore {
             .await
     }
 
+    async fn is_kept(
+        &self,
+        key: &ContextKey,
+        deployment: &DeploymentId,
+    ) -> Result<bool, StoreError> {
+        self.ask("tell what is kept", self.inner.is_kept(key, deployment))
+            .await
+    }
+
     async fn forget_condemned(
         &self,
         key: &ContextKey,

@@ -9,6 +9,7 @@ use foreshow_engine::{
 };
 
 use super::{
+    super::judging::judge,
     super::{
         HandClock, admission, count, deployment, failed, live, ready, revision, seed, suspect,
     },
@@ -150,7 +151,7 @@ pub(super) async fn step(
                 live_is_there: *live_is_there,
                 ..suspect(&key, *revision, &name(*id), after(*stay_ms))
             };
-            format!("{:?}", store.judge(&key, &suspect).await.unwrap())
+            format!("{:?}", judge(store, &suspect).await)
         }
         Op::ForgetCondemned {
             context: number,
