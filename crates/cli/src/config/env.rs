@@ -21,6 +21,7 @@ pub(super) fn read(
         .filter(|(name, _)| name.starts_with(ENV_PREFIX) && *name != FILE_VARIABLE)
         // Of a shell in which tests are run by hand; no key begins so.
         .filter(|(name, _)| !name.starts_with(TEST_PREFIX))
+        .filter(|(name, _)| !is_failure_point(name))
         .collect();
     ours.sort_unstable();
     for (name, value) in ours {
@@ -44,6 +45,17 @@ pub(super) fn read(
                     .help("set it to plain text"),
             ),
         }
+    }
+}
+
+/// Whether a variable sets a failure point, where this build has them; to a user's build it is unknown.
+fn is_failure_point(name: &str) -> bool {
+    #[cfg(feature = "failure-points")]
+    return name == crate::wiring::failing::VARIABLE;
+    #[cfg(not(feature = "failure-points"))]
+    {
+        let _ = name;
+        false
     }
 }
 

@@ -8,12 +8,15 @@
 //! | `client` | what a command needs that asks for one thing |
 //! | `leases` | the thread on which they are renewed |
 //! | `naming` | what a worker is called |
+//! | `failing` | points at which a chaos run has a worker die; not in a user's build |
 //! | `service` | worker and gateway, from start to drain |
 //! | `admin`, `metrics` | what the admin port tells of them |
 
 mod admin;
 mod backends;
 mod client;
+#[cfg(feature = "failure-points")]
+pub(crate) mod failing;
 pub(crate) mod fetching;
 pub(crate) mod fleet;
 mod leases;

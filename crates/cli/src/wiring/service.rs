@@ -358,7 +358,7 @@ impl MadeOf<'_> {
         let own = backends.bundles.clone();
         let own = own.expect("whoever has a data folder has bundles");
         let bundles = fetching::every_bundle(config, self.dir, own).await?;
-        let engine = Engine::new(EngineParts {
+        let parts = EngineParts {
             broker: Arc::clone(&backends.broker),
             store: Arc::clone(&backends.store),
             lease_store,
@@ -370,8 +370,10 @@ impl MadeOf<'_> {
             seed: random()?,
             worker: name,
             tasks,
-        });
-        engine.or_fail(Exit::Usage)
+        };
+        #[cfg(feature = "failure-points")]
+        let parts = super::failing::arm(parts)?;
+        Engine::new(parts).or_fail(Exit::Usage)
     }
 }
 
