@@ -69,12 +69,20 @@ impl PrivateServers {
     /// # Panics
     /// Where they don't start.
     pub async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be had");
-        let [one, two] = ["rabbitmq", "redis"].map(|name| folder.path().join(name));
         let options = RedisOptions {
             appendonly: true,
             ..RedisOptions::default()
         };
+        Self::start_with(options).await
+    }
+
+    /// Starts both, with such a Redis.
+    ///
+    /// # Panics
+    /// Where they don't start.
+    pub async fn start_with(options: RedisOptions) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be had");
+        let [one, two] = ["rabbitmq", "redis"].map(|name| folder.path().join(name));
         let (rabbitmq, redis) = tokio::join!(RabbitMq::start(&one), Redis::start(&two, options));
         Self {
             rabbitmq: rabbitmq.expect("a private RabbitMQ starts"),

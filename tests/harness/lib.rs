@@ -11,6 +11,7 @@ mod ground;
 mod http;
 mod previews;
 mod process;
+mod proxy;
 mod up;
 mod upstream;
 
@@ -23,6 +24,7 @@ pub use ground::{Ground, PrivateServers};
 pub use http::{Answer, fetch, fetch_with};
 pub use previews::{Ledger, Previews};
 pub use process::{Foreshow, binary};
+pub use proxy::{Flow, Proxy, Weather};
 pub use up::{Up, holder};
 pub use upstream::{Publisher, Upstream, end, event, key, update};
 

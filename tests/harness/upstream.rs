@@ -105,6 +105,13 @@ impl Publisher {
         self.publish_raw(&routing_key, &encode(event)).await;
     }
 
+    /// Publishes an event once: whether the broker confirmed it. Where it did not, nobody knows what became of it.
+    pub async fn try_publish(&self, event: &IncomingEvent) -> bool {
+        let routing_key = event_routing_key(event.event.kind(), &event.event.key().tenant);
+        let message = message(&routing_key, &encode(event));
+        self.broker.publish_event(message).await.is_ok()
+    }
+
     /// Publishes many events at once.
     ///
     /// # Panics
