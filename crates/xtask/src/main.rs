@@ -1,6 +1,7 @@
 //! Development tasks: `cargo xtask <task>`.
 
 mod cargo;
+mod chaos;
 mod conformance;
 mod fuzz;
 mod install;
@@ -37,6 +38,8 @@ enum Task {
     Schemas,
     /// The engine in simulated worlds, one a seed, with everything that can go wrong; a seed repeats itself exactly.
     Simulate(simulate::Simulate),
+    /// Workers, RabbitMQ, Redis and provider broken in every way that one machine can, under load; then a checker.
+    Chaos(chaos::Chaos),
     /// The vendors' own clients against the simulators of their APIs, and our requests against the vendors' OpenAPI documents.
     Conformance(conformance::Conformance),
     /// Strangers' bytes, guided by coverage: each fuzz target for some minutes. Needs cargo-fuzz and a nightly compiler.
@@ -52,6 +55,7 @@ fn main() -> Result<ExitCode> {
         Task::Services(services) => services.run(),
         Task::Schemas => schemas::write().map(|()| ExitCode::SUCCESS),
         Task::Simulate(simulate) => simulate.run(),
+        Task::Chaos(chaos) => chaos.run(),
         Task::Conformance(conformance) => conformance.run(),
         Task::Fuzz(fuzz) => fuzz.run(),
         Task::Bench(bench) => bench.run(),

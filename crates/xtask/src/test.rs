@@ -11,6 +11,7 @@ use foreshow_servers::shared::Servers;
 
 use crate::{
     cargo::{command, has, run, target_dir},
+    chaos::BINARY,
     install, interop,
     stop::{Stop, Stopped},
 };
@@ -44,10 +45,7 @@ impl Test {
     async fn run_until_stopped(self, stop: &mut Stop) -> Result<Result<ExitStatus, Stopped>> {
         let mut servers = tokio::spawn(Servers::temporary());
         let clients = tokio::task::spawn_blocking(interop::prepare);
-        match stop
-            .run(command(["build", "--package", "foreshow"]))
-            .await?
-        {
+        match stop.run(command(BINARY)).await? {
             Ok(status) if status.success() => {}
             ended => return Ok(ended),
         }

@@ -50,8 +50,11 @@ pub(crate) fn arm(mut parts: EngineParts) -> Result<EngineParts, Failure> {
     };
     let read = text.to_str().ok_or_else(|| "it is no text".to_owned());
     let setting = read.and_then(Setting::read).map_err(|problem| {
-        Failure::new(Exit::Usage, format!("{VARIABLE} is {}: {problem}", text.display()))
-            .help("set it to POINT:ACTION:PASSAGE[:CONTEXT], e.g. id-recorded:kill:3")
+        Failure::new(
+            Exit::Usage,
+            format!("{VARIABLE} is {}: {problem}", text.display()),
+        )
+        .help("set it to POINT:ACTION:PASSAGE[:CONTEXT], e.g. id-recorded:kill:3")
     })?;
     let points = Points::new(setting);
     parts.store = Arc::new(store::FailingStore::new(parts.store, &points));

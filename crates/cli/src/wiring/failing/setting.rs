@@ -104,7 +104,10 @@ impl Setting {
             "every" => Passage::Every,
             other => {
                 let nth = other.parse::<NonZeroU64>();
-                Passage::Nth(nth.map_err(|_| "the passage is a number from 1, or `every`")?.get())
+                Passage::Nth(
+                    nth.map_err(|_| "the passage is a number from 1, or `every`")?
+                        .get(),
+                )
             }
         };
         if context.is_some() && point == Point::Acked {
@@ -148,7 +151,8 @@ mod tests {
             ("acked:kill:1:ctx", "names no context"),
         ] {
             let problem = Setting::read(text).unwrap_err();
-            let is_named = problem.contains(named) || (text.is_empty() && problem.contains("missing"));
+            let is_named =
+                problem.contains(named) || (text.is_empty() && problem.contains("missing"));
             assert!(is_named, "{text:?}: {problem}");
         }
     }

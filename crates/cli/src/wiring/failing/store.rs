@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use foreshow_contract::{ContextKey, DeploymentId, HostLabel, Ordinal, TenantId, Timestamp};
 use foreshow_engine::{
     Admission, AdmitRequest, Claim, Claimed, ContextRecord, ContextSummary, Gate, GateAnswer,
-    GateEntry, GateId, GateReport, GiveBack, GoLive, HistoryEntry, LeaseId, Live, Owner, QuotaMember,
-    QuotaSet, RecordedDeployment, Recording, Renewal, Seed, SettledOutcome, Settlement, Settling,
-    Store, StoreError, Suspect, Verdict, Watch,
+    GateEntry, GateId, GateReport, GiveBack, GoLive, HistoryEntry, LeaseId, Live, Owner,
+    QuotaMember, QuotaSet, RecordedDeployment, Recording, Renewal, Seed, SettledOutcome,
+    Settlement, Settling, Store, StoreError, Suspect, Verdict, Watch,
 };
 
 use super::{Point, Points, Then};
