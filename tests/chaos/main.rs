@@ -189,7 +189,7 @@ async fn family(
         .strike(Strike {
             world,
             rng: &mut rng,
-            until: began + lasts,
+            until: began + shape.lasts,
             prefix: &prefix,
         })
         .await;
@@ -220,11 +220,16 @@ async fn family(
     }
     strikes.troubles.extend(world.gone());
     let samples = sampling.end();
-    let swept = world.sweep().await;
-    strikes.troubles.extend(swept.err());
+    let mut swept = 0;
+    match world.sweep().await {
+        Ok(deleted) => swept += deleted,
+        Err(trouble) => strikes.troubles.push(trouble),
+    }
     let after_one = books::standing(world, &prefix);
-    let swept = world.sweep().await;
-    strikes.troubles.extend(swept.err());
+    match world.sweep().await {
+        Ok(deleted) => swept += deleted,
+        Err(trouble) => strikes.troubles.push(trouble),
+    }
     let after_two = books::standing(world, &prefix);
     let (creates, alias_moves) = books::calls(world, began);
     let copies = published.iter().map(|one| one.copies).sum();
@@ -250,6 +255,7 @@ async fn family(
         strikes,
         verdict,
         copies,
+        swept,
         took: began.elapsed(),
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Line {
     pub(crate) verdict: Verdict,
     /// Copies of events that were published.
     pub(crate) copies: u32,
+    /// Deployments that the two sweeps deleted.
+    pub(crate) swept: u64,
     pub(crate) took: Duration,
 }
 
@@ -59,6 +61,7 @@ impl Line {
             told_twice,
             failed.to_string(),
             extra_creates.to_string(),
+            self.swept.to_string(),
             format!("{} / {}", orphans.0, orphans.1),
             times(&self.strikes.take_over),
             times(&self.strikes.hand_over),
@@ -80,12 +83,13 @@ impl Line {
         } = self.verdict.counts;
         let mut told = format!(
             "{} {} — {}\n    events {attempts} ({} copies), acknowledged {acknowledged}, ok {ok}, lost {lost}, recovered {recovered}, \
-             duplicated {duplicated}, unexpected {unexpected}; extra creates {}, orphans after one sweep {}, after two {}; {:.0} s",
+             duplicated {duplicated}, unexpected {unexpected}; extra creates {}, deleted by sweeps {}, orphans after one sweep {}, after two {}; {:.0} s",
             self.fault.number(),
             self.fault.name(),
             self.strikes.dose,
             self.copies,
             self.verdict.counts.extra_creates,
+            self.swept,
             self.verdict.counts.orphans.0,
             self.verdict.counts.orphans.1,
             self.took.as_secs_f64(),
@@ -146,6 +150,7 @@ pub(crate) fn markdown(lines: &[Line], command: &str, setting: &str) -> String {
         "unexpected",
         "failed",
         "extra creates",
+        "swept",
         "orphans after 1 / 2 sweeps",
         "take-over",
         "hand-over",

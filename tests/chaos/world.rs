@@ -17,6 +17,7 @@ use foreshow_simulators::{Simulator, Vercel, VercelOptions};
 use foreshow_tests::{
     Foreshow, Ground, PrivateServers, Proxy, Publisher, Up, VERCEL_TOKEN, Weather, eventually,
 };
+use serde_json::Value;
 use tokio::{task::JoinHandle, time::sleep};
 
 use crate::{
@@ -164,6 +165,7 @@ impl World {
             .set("FORESHOW_RETRY__MAX_MS", 1_000)
             .set("FORESHOW_ROUTING__HEALTH__CLOSED_MS", 300)
             .set("FORESHOW_ROUTING__HEALTH__CLOSED_MAX_MS", 1_000)
+            .set("FORESHOW_ROUTING__HEALTH__LONGEST_WAIT_SECONDS", 2)
             .set("FORESHOW_LIMITS__CONCURRENT_BUILDS", LIMIT);
         let mut slots = Vec::new();
         for place in 0..WORKERS {
@@ -297,14 +299,14 @@ impl World {
         held.map(|one| format!("a lease on {}", one.key))
     }
 
-    /// Compares provider and records now, as an operator would: what it says.
-    pub(crate) async fn sweep(&self) -> Result<String, String> {
+    /// Compares provider and records now, as an operator would: how many deployments it deleted.
+    pub(crate) async fn sweep(&self) -> Result<u64, String> {
         let output = self.foreshow.run(["sweep", "--json"]).await;
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-        } else {
-            Err(format!("foreshow sweep failed: {output:?}"))
-        }
+        let told: Option<Value> = serde_json::from_slice(&output.stdout).ok();
+        let deleted = told.and_then(|told| told["deploymentsDeleted"].as_u64());
+        deleted
+            .filter(|_| output.status.success())
+            .ok_or_else(|| format!("foreshow sweep failed: {output:?}"))
     }
 
     /// Looks at the tenants' builds again and again, until it is dropped.

@@ -45,13 +45,14 @@ pub(super) async fn storms(strike: Strike<'_>) -> Strikes {
 
 const STORM_BUILD: Duration = Duration::from_secs(1);
 
-/// Each further create stands for a build that ended or for a cancel, and neither comes more often than once a second. A
+/// Each further create stands for a build that was cancelled or for one that ended. Cancels of a context come no closer than a
+/// second, and neither do ends of builds that take a second each: two a second at most, whatever the storm. A
 /// fresh preview comes after what a context may be stale for, the build that goes on then, and the next one; the rest is the
 /// machine's.
 pub(super) fn storm_bounds(usual: Bounds) -> Bounds {
     let slack = Duration::from_secs(10);
     Bounds {
-        storm: Some((2, STORM_BUILD)),
+        storm: Some((2, STORM_BUILD / 2)),
         fresh_every: Some(STALE + 2 * STORM_BUILD + slack + BUILD),
         ..usual
     }

@@ -214,8 +214,12 @@ impl Fault {
             | Self::F15
             | Self::F16
             | Self::F17
-            | Self::F21
-            | Self::F22 => usual,
+            | Self::F21 => usual,
+            // Eight kinds, one after another.
+            Self::F22 => Shape {
+                lasts: lasts * 2,
+                ..usual
+            },
         }
     }
 

@@ -13,14 +13,18 @@ use std::{
 
 use foreshow_contract::ContextKey;
 use foreshow_engine::Store;
-use foreshow_tests::{Foreshow, Up, holder};
+use foreshow_simulators::{
+    VercelOperation,
+    core::{Fault, FaultKind},
+};
+use foreshow_tests::{Flow, Foreshow, Up, Weather, holder};
 use futures_util::future::join_all;
 use tokio::{task::JoinSet, time::sleep};
 
 use super::{Strike, Strikes};
 use crate::{
     log::Log,
-    world::{Slot, TTL},
+    world::{Slot, TTL, World},
 };
 
 /// The points of the plan, in the order of a job's life.
@@ -41,9 +45,92 @@ const NEVER: Duration = Duration::from_mins(1);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// F8: SIGKILL.
+/// F8: SIGKILL at each point; then while a create is under way, which lands when the successor has begun its own.
 pub(super) async fn killed(strike: Strike<'_>) -> Strikes {
-    churn(strike, How::Kill).await
+    let until = strike.until;
+    let Strike {
+        world, rng, prefix, ..
+    } = strike;
+    let first = Strike {
+        until: until - until.saturating_duration_since(Instant::now()) / 3,
+        world,
+        rng,
+        prefix,
+    };
+    let mut strikes = churn(first, How::Kill).await;
+    let mut late = 0;
+    while Instant::now() < until {
+        match late_create(world, until).await {
+            Ok(true) => late += 1,
+            Ok(false) => break,
+            Err(trouble) => {
+                strikes.troubles.push(trouble);
+                break;
+            }
+        }
+    }
+    strikes.dose = format!("{}; {late} whose create landed late", strikes.dose);
+    strikes.extra_creates += late;
+    strikes.are_armed = false;
+    strikes
+}
+
+/// Kills a worker whose create is out, and holds the network's end of it open: the provider carries it out once the lease has
+/// long run out. `false` where no create came while there was time.
+async fn late_create(world: &mut World, until: Instant) -> Result<bool, String> {
+    let lands_after = TTL + Duration::from_millis(1_500);
+    let ms = lands_after.as_millis().try_into().expect("short");
+    let create = VercelOperation::CreateDeployment;
+    let slow = Fault::new(FaultKind::Slow { ms }).on(create).times(1);
+    let fault = world.cloud.fault(slow);
+    // Asked for in the books: a call is entered before anything is done about it.
+    let out = loop {
+        let calls = world.cloud.calls_of(create);
+        let slow = calls
+            .into_iter()
+            .rev()
+            .find(|call| call.fault == Some("slow") && call.answered_at_ms.is_none());
+        if let Some(call) = slow {
+            break call;
+        }
+        if Instant::now() >= until {
+            world.cloud.clear_fault(fault);
+            return Ok(false);
+        }
+        sleep(LOOK_EVERY).await;
+    };
+    let meta = &out.json()["meta"];
+    let tag = |name: &str| meta[name].as_str().unwrap_or_default().to_owned();
+    let key = ContextKey::try_new(&tag("foreshowTenant"), &tag("foreshowContext"));
+    let key = key.map_err(|error| format!("a create without tags: {error}"))?;
+    let record = world.store.context(&key).await.ok().flatten();
+    let name = record.and_then(|record| holder(&record));
+    let slot = world
+        .slots
+        .iter_mut()
+        .find(|slot| Some(&slot.name) == name.as_ref());
+    // It may have been superseded and let go of in this instant.
+    if let Some(slot) = slot
+        && let Some(worker) = slot.worker.take()
+    {
+        slot.provider.set(Weather::both(Flow::Stall));
+        worker.kill().await;
+        let give_up_at = Instant::now() + lands_after + NEVER;
+        loop {
+            let calls = world.cloud.calls_of(create);
+            let call = calls.iter().find(|call| call.number == out.number);
+            if call.is_none_or(|call| call.status.is_some()) {
+                break;
+            }
+            if Instant::now() > give_up_at {
+                return Err(format!("the late create of {key} never landed"));
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        slot.provider.heal();
+        slot.start(&world.foreshow, &[]).await;
+    }
+    Ok(true)
 }
 
 /// F9: SIGTERM at the same points, then all workers one after another.
