@@ -149,7 +149,7 @@ pub(super) fn moved(
     exchange: String,
     header_limit: usize,
 ) -> Outgoing {
-    let mut sheet = stamped(delivery, original, header_limit);
+    let mut sheet = carried(delivery, original, header_limit);
     sheet.put(stamp::ATTEMPT, AMQPValue::LongUInt(delivery.attempt.get()));
     sheet.put_history(&delivery.history);
     Outgoing {

@@ -322,6 +322,7 @@ impl Broker for MemoryBroker {
             message: delivery.message.clone(),
             attempt: delivery.attempt,
             history: delivery.history.clone(),
+            replay: delivery.replay,
             accepted_at: delivery.accepted_at,
             redelivered: delivery.redelivered,
         };

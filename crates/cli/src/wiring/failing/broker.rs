@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use foreshow_contract::ResultEvent;
 use foreshow_engine::{
-    Broker, BrokerError, DeadLetterReason, Delay, Deliveries, Delivery, Message, Queue, Receipt,
-    ResultFilter, Results,
+    Broker, BrokerError, DeadLetterReason, DeadLetters, Delay, Deliveries, Delivery, Message, Pull,
+    Queue, Receipt, ResultFilter, Results,
 };
 
 use super::{Point, Points};
@@ -38,6 +38,10 @@ impl Broker for FailingBroker {
         self.inner.consume(queue, prefetch).await
     }
 
+    async fn pull(&self, queue: Queue) -> Result<Box<dyn Pull>, BrokerError> {
+        self.inner.pull(queue).await
+    }
+
     async fn publish_results(&self, results: &[ResultEvent]) -> Result<(), BrokerError> {
         self.inner.publish_results(results).await?;
         // Progress and notices are no ends.
@@ -61,6 +65,10 @@ impl Broker for FailingBroker {
         self.inner.delay(delivery, delay).await
     }
 
+    async fn move_to(&self, delivery: &Delivery, queue: Queue) -> Result<(), BrokerError> {
+        self.inner.move_to(delivery, queue).await
+    }
+
     async fn dead_letter(
         &self,
         delivery: &Delivery,
@@ -69,12 +77,20 @@ impl Broker for FailingBroker {
         self.inner.dead_letter(delivery, reason).await
     }
 
+    async fn dead_letters(&self) -> Result<Box<dyn DeadLetters>, BrokerError> {
+        self.inner.dead_letters().await
+    }
+
     async fn subscribe(&self, filter: ResultFilter) -> Result<Box<dyn Results>, BrokerError> {
         self.inner.subscribe(filter).await
     }
 
     async fn has_consumers(&self, queue: Queue) -> Result<bool, BrokerError> {
         self.inner.has_consumers(queue).await
+    }
+
+    async fn waiting(&self, queue: Queue) -> Result<u64, BrokerError> {
+        self.inner.waiting(queue).await
     }
 
     async fn ping(&self) -> Result<(), BrokerError> {

@@ -90,6 +90,14 @@ impl Store for FailingStore {
         self.inner.seed(key, seed).await
     }
 
+    async fn is_kept(
+        &self,
+        key: &ContextKey,
+        deployment: &DeploymentId,
+    ) -> Result<bool, StoreError> {
+        self.inner.is_kept(key, deployment).await
+    }
+
     async fn judge(&self, key: &ContextKey, suspect: &Suspect) -> Result<Verdict, StoreError> {
         self.inner.judge(key, suspect).await
     }
