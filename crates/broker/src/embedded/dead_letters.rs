@@ -131,6 +131,11 @@ impl Walk {
         let decided = self.inner.db.write(decide).await;
         let decided = decided.map_err(unavailable(operation))?;
         self.current = None;
+        if decided == Decided::TakenBack {
+            // So were the others; whoever has none of them leaves them to us.
+            self.at = id - 1;
+            self.taken.clear();
+        }
         Ok(decided)
     }
 }

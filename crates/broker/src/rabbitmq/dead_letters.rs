@@ -12,7 +12,12 @@
 //! A replay is published and confirmed before its letter is acknowledged. Die between the two, or lose the
 //! acknowledgement, and the letter is there again beside its replay: doubled, never lost.
 
-use std::{collections::HashSet, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use foreshow_contract::{HeaderValue, Sha256, Timestamp};
@@ -61,8 +66,8 @@ pub(super) struct Walk {
     channel: Option<Channel>,
     /// How many letters are still to be given.
     to_come: u32,
-    /// How many are out with the channel.
-    held: u32,
+    /// The tags of those that are out with the channel.
+    held: BTreeSet<u64>,
     given: HashSet<LetterId>,
     /// Whether the channel is not the first, and letters come that were given before.
     is_resumed: bool,
@@ -73,6 +78,7 @@ pub(super) struct Walk {
 struct Current {
     letter: DeadLetter,
     original: Original,
+    tag: u64,
     acker: Acker,
 }
 
@@ -84,7 +90,7 @@ impl Walk {
             inner,
             channel: Some(channel),
             to_come,
-            held: 0,
+            held: BTreeSet::new(),
             given: HashSet::new(),
             is_resumed: false,
             current: None,
@@ -97,7 +103,7 @@ impl Walk {
             let channel = match &self.channel {
                 Some(channel) if channel.status().connected() => channel,
                 Some(_) | None => {
-                    self.held = 0;
+                    self.held.clear();
                     self.is_resumed = true;
                     self.channel = None;
                     self.channel.insert(open(&self.inner).await?)
@@ -122,7 +128,7 @@ impl Walk {
                 self.to_come = 0;
                 break;
             };
-            self.held += 1;
+            self.held.insert(got.delivery.delivery_tag);
             let current = read(got.delivery, &self.inner.names);
             if self.is_resumed && self.given.contains(&current.letter.id) {
                 continue;
@@ -147,8 +153,8 @@ impl Walk {
         None
     }
 
-    async fn acknowledge(&mut self, acker: &Acker) {
-        self.held = self.held.saturating_sub(1);
+    async fn acknowledge(&mut self, tag: u64, acker: &Acker) {
+        self.held.remove(&tag);
         // Where it does not reach the broker, the letter is there again, as after any acknowledgement that got lost.
         timeout(ACK_WITHIN, acker.ack(BasicAckOptions::default()))
             .await
@@ -161,16 +167,20 @@ impl Walk {
         let Some(channel) = self.channel.take() else {
             return Ok(());
         };
-        if self.held == 0 || !channel.status().connected() {
+        if self.held.is_empty() || !channel.status().connected() {
             return Ok(());
         }
-        let all = BasicNackOptions {
-            multiple: true,
+        let back = BasicNackOptions {
+            multiple: false,
             requeue: true,
         };
-        channel.basic_nack(0, all).await?;
+        // One by one: the order of several at once is not kept.
+        for tag in &self.held {
+            channel.basic_nack(*tag, back).await?;
+        }
+        let held = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
         let until = Instant::now() + SEEN_WITHIN;
-        while ready(&self.inner, &channel).await? < self.held && Instant::now() < until {
+        while ready(&self.inner, &channel).await? < held && Instant::now() < until {
             sleep(LOOK_EVERY).await;
         }
         Ok(())
@@ -209,7 +219,7 @@ impl DeadLetters for Walk {
             self.current = Some(current);
             return Err(unavailable("replay a dead letter")(error));
         }
-        self.acknowledge(&current.acker).await;
+        self.acknowledge(current.tag, &current.acker).await;
         Ok(Decided::Done)
     }
 
@@ -217,7 +227,7 @@ impl DeadLetters for Walk {
         let Some(current) = self.take_current() else {
             return Ok(Decided::TakenBack);
         };
-        self.acknowledge(&current.acker).await;
+        self.acknowledge(current.tag, &current.acker).await;
         Ok(Decided::Done)
     }
 
@@ -230,8 +240,11 @@ impl DeadLetters for Walk {
 
 impl Drop for Walk {
     fn drop(&mut self) {
-        if self.held > 0 && self.channel.is_some() {
-            debug!("{} dead letters go back as their channel ends", self.held);
+        if !self.held.is_empty() && self.channel.is_some() {
+            debug!(
+                "{} dead letters go back as their channel ends",
+                self.held.len()
+            );
         }
     }
 }
@@ -300,7 +313,7 @@ fn read(mut raw: Raw, names: &Names) -> Current {
         // As if it came back from a delay: then what we wrote on it is believed.
         raw.exchange = "".into();
     }
-    let acker = raw.acker.clone();
+    let (tag, acker) = (raw.delivery_tag, raw.acker.clone());
     let incoming = Incoming::read(&mut raw, Timestamp::now());
     Current {
         letter: DeadLetter {
@@ -316,6 +329,7 @@ fn read(mut raw: Raw, names: &Names) -> Current {
             body_left_out_bytes,
         },
         original: incoming.original,
+        tag,
         acker,
     }
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use clap::Args;
 use foreshow_contract::{EventKind, Timestamp};
 use serde_json::{Value, json};
@@ -40,11 +42,11 @@ impl List {
         let now = client.backends.clock.now();
         while let Some(seen) = pass.next().await? {
             counts.add(&seen);
-            if !self.count && listed.count < self.limit {
-                listed.add(&seen, now, global.json);
+            if !self.count {
+                listed.add(&seen, now, global.json, self.limit);
             }
         }
-        let ended = pass.end().await?;
+        let ended = pass.end().await;
         if ended.is_interrupted {
             return Ok(Exit::Interrupted);
         }
@@ -56,7 +58,7 @@ impl List {
         if global.json {
             let mut json = json!({ "counts": counts.json() });
             if !self.count {
-                json["deadLetters"] = Value::Array(listed.json.clone());
+                json["deadLetters"] = Value::Array(listed.json());
             }
             answer(&json.to_string())?;
         } else if counts.total == 0 {
@@ -64,16 +66,16 @@ impl List {
         } else if self.count {
             answer(&format!("{}\n\n{}", letters(counts.total), counts.words()))?;
         } else {
-            answer(&listed.table.render())?;
+            answer(&listed.table().render())?;
             tell(&format!(
                 "\n{}\n\n{}",
                 letters(counts.total),
                 counts.words()
             ));
-            if counts.total > listed.count as u64 {
+            if counts.total > listed.rows.len() as u64 {
                 tell(&format!(
                     "\nThese are the {} oldest; --limit shows more.",
-                    listed.count
+                    listed.rows.len()
                 ));
             }
         }
@@ -81,45 +83,63 @@ impl List {
     }
 }
 
-/// The letters that are shown.
+/// The letters that are shown: the oldest, whatever order the broker gives them in after somebody looked at them.
+#[derive(Default)]
 struct Listed {
-    count: usize,
-    json: Vec<Value>,
-    table: Table,
+    /// By when they died, and then as they came.
+    rows: BTreeMap<(Timestamp, usize), Row>,
+    came: usize,
 }
 
-impl Default for Listed {
-    fn default() -> Self {
-        let headings = [
-            "id", "died", "code", "tenant", "context", "event", "attempt", "replays", "size",
-        ];
-        Self {
-            count: 0,
-            json: Vec::new(),
-            table: Table::new(headings),
-        }
-    }
+enum Row {
+    Json(Value),
+    Cells([String; 9]),
 }
 
 impl Listed {
-    fn add(&mut self, seen: &Seen, now: Timestamp, as_json: bool) {
-        self.count += 1;
-        if as_json {
-            self.json.push(seen.summary());
-            return;
-        }
+    fn add(&mut self, seen: &Seen, now: Timestamp, as_json: bool, limit: usize) {
         let nothing = || "-".to_owned();
-        self.table.row([
-            seen.letter.id.to_string(),
-            ago(seen.at(), now),
-            seen.code().to_owned(),
-            seen.tenant().map_or_else(nothing, ToString::to_string),
-            seen.context().map_or_else(nothing, ToString::to_string),
-            event(seen),
-            seen.letter.attempt.to_string(),
-            seen.letter.replay.to_string(),
-            bytes(seen.body_bytes()),
+        let row = if as_json {
+            Row::Json(seen.summary())
+        } else {
+            Row::Cells([
+                seen.letter.id.to_string(),
+                ago(seen.at(), now),
+                seen.code().to_owned(),
+                seen.tenant().map_or_else(nothing, ToString::to_string),
+                seen.context().map_or_else(nothing, ToString::to_string),
+                event(seen),
+                seen.letter.attempt.to_string(),
+                seen.letter.replay.to_string(),
+                bytes(seen.body_bytes()),
+            ])
+        };
+        self.rows.insert((seen.at(), self.came), row);
+        self.came += 1;
+        if self.rows.len() > limit {
+            self.rows.pop_last();
+        }
+    }
+
+    fn json(&self) -> Vec<Value> {
+        let rows = self.rows.values();
+        let json = rows.filter_map(|row| match row {
+            Row::Json(json) => Some(json.clone()),
+            Row::Cells(_) => None,
+        });
+        json.collect()
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new([
+            "id", "died", "code", "tenant", "context", "event", "attempt", "replays", "size",
         ]);
+        for row in self.rows.values() {
+            if let Row::Cells(cells) = row {
+                table.row(cells.clone());
+            }
+        }
+        table
     }
 }
 

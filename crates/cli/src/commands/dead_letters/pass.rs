@@ -132,17 +132,23 @@ impl Pass {
     }
 
     /// Gives back what is left; answers the ids that were asked for and not found, and whether somebody asked to stop.
-    pub(super) async fn end(self) -> Result<Ended, Failure> {
-        self.walk.end().await.or_fail(Exit::Environment)?;
+    pub(super) async fn end(self) -> Ended {
+        if let Err(error) = self.walk.end().await {
+            // What was done is done, and that is what has to be told.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the broker was not heard to take back what is left; it does so as this command ends"
+            );
+        }
         let missing = match self.wanted {
             // After Ctrl-C nobody knows.
             Wanted::These(ids) if !self.is_interrupted => ids.into_iter().collect(),
             Wanted::These(_) | Wanted::Matching(_) => Vec::new(),
         };
-        Ok(Ended {
+        Ended {
             missing,
             is_interrupted: self.is_interrupted,
-        })
+        }
     }
 }
 

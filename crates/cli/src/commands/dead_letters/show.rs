@@ -55,7 +55,7 @@ impl Show {
                 let wanted = Wanted::These([self.id.clone()].into());
                 let mut pass = Pass::begin(&client, wanted).await?;
                 let found = pass.next().await?;
-                if pass.end().await?.is_interrupted {
+                if pass.end().await.is_interrupted {
                     return Ok(Exit::Interrupted);
                 }
                 found
