@@ -26,6 +26,9 @@ const REST_WITHIN: Duration = Duration::from_mins(10);
 /// Sets the dice of retention apart from those of everything else.
 const RETENTION: u64 = 0x7E7E_4710_0000_0000;
 
+/// The same for floods.
+const FLOOD: u64 = 0xF100_D000_0000_0000;
+
 /// How a seed went.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -74,6 +77,7 @@ impl Simulation {
         let mut scenario = Scenario::draw(&mut dice);
         let faults = faults::draw(&scenario, &mut dice);
         scenario.add_retention(&mut Rng::with_seed(seed ^ RETENTION));
+        scenario.add_flood(&mut Rng::with_seed(seed ^ FLOOD));
         let tower = Watchtower::new(
             scenario.options.lease.margin(),
             scenario.options.cancel.in_a_row,

@@ -91,13 +91,40 @@ impl Scenario {
             }
         }
         self.publications.extend(maker.made);
+        self.in_order();
+    }
+
+    /// In some worlds a tenant floods, and workers have few places: some of it goes by way of the backlog. Drawn apart too.
+    pub(crate) fn add_flood(&mut self, dice: &mut Rng) {
+        if matches!(self.profile, Profile::Calm | Profile::Outrun) || dice.u8(0..6) > 0 {
+            return;
+        }
+        self.options.worker.concurrency = NonZeroUsize::new(dice.usize(1..=2)).expect("some");
+        self.options.worker.prefetch = NonZeroU32::new(dice.u32(4..=8)).expect("some");
+        let mut maker = Maker {
+            dice,
+            next: 700,
+            made: Vec::new(),
+        };
+        let began_at = self.span.mul_f64(maker.dice.f64() / 2.0);
+        for n in 0..maker.dice.usize(8..=20) {
+            let key = ContextKey::try_new("flood", &format!("f{n}")).expect("a short name");
+            for revision in 1..=maker.dice.u64(1..=2) {
+                let at = began_at + maker.ms(0, 1_500);
+                let update = maker.update(&key, revision, 3_000 + revision, 1, at);
+                maker.made.push(update);
+            }
+            self.contexts.push(key);
+        }
+        self.publications.extend(maker.made);
+        self.in_order();
+    }
+
+    fn in_order(&mut self) {
         let order = |one: &Publication| (one.at, one.event.id.clone());
         self.publications.sort_by_key(order);
-        self.span = self
-            .publications
-            .last()
-            .map(|last| last.at)
-            .unwrap_or_default();
+        let last = self.publications.last();
+        self.span = last.map(|last| last.at).unwrap_or_default();
     }
 
     /// How long a preview lives, where that is short.

@@ -32,6 +32,7 @@ fn all_hold(seeds: std::ops::Range<u64>) {
         Count::Cancels,
         Count::Condemned,
         Count::DeadLetters,
+        Count::Moves,
     ] {
         assert!(stats.get(what) > 0, "{what:?} never happened: {stats}");
     }
