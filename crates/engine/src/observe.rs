@@ -4,12 +4,15 @@
 
 use std::time::Duration;
 
-use foreshow_contract::{OutcomeKind, Timings};
+use foreshow_contract::{OutcomeKind, Timestamp, Timings};
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-use crate::{Claimed, Closed, Failure, Outcome, Queue, sweep::Swept};
+use crate::{
+    Claimed, Closed, Failure, Outcome, Queue,
+    sweep::{AGES, Audit, Swept},
+};
 
 const DELIVERIES: &str = "foreshow_deliveries_total";
 const RUNNING: &str = "foreshow_jobs_running";
@@ -21,6 +24,11 @@ const READY: &str = "foreshow_ready_seconds";
 const LEASES_LOST: &str = "foreshow_leases_lost_total";
 const CANCELLED: &str = "foreshow_builds_cancelled_total";
 const SWEPT: &str = "foreshow_swept_total";
+const LEADS: &str = "foreshow_sweep_leads";
+const COMPLETED: &str = "foreshow_sweep_completed_timestamp_seconds";
+const UNENDED: &str = "foreshow_unended_contexts";
+const UNENDED_OLDEST: &str = "foreshow_unended_oldest_seconds";
+const FOUND: &str = "foreshow_sweep_found";
 const GATES_CLOSED: &str = "foreshow_provider_closed_total";
 const WAITING: &str = "foreshow_backend_waits_total";
 const MOVED: &str = "foreshow_moved_to_backlog_total";
@@ -64,6 +72,28 @@ pub fn describe() {
     describe_counter!(
         SWEPT,
         "What sweeps put right, by kind: deployments deleted, contexts found, aliases moved, records mended, previews told of as expired."
+    );
+    describe_gauge!(
+        LEADS,
+        "1 while this worker leads the sweep; where it does not, what follows from it is 0."
+    );
+    describe_gauge!(
+        COMPLETED,
+        "When this worker last completed a sweep, seconds since 1970; the newest of all workers counts."
+    );
+    describe_gauge!(
+        UNENDED,
+        "Contexts whose newest accepted event has not ended, by how long ago it was accepted: up to 1m, 10m, 1h, older."
+    );
+    describe_gauge!(
+        UNENDED_OLDEST,
+        Unit::Seconds,
+        "How long ago the oldest event that has not ended was accepted; 0 where there is none."
+    );
+    describe_gauge!(
+        FOUND,
+        "Deployments by what the sweep found: unrecorded (its context was not known), adopted (waiting for its event), gone (live in \
+         its record and not there)."
     );
     describe_counter!(
         GATES_CLOSED,
@@ -137,6 +167,43 @@ pub(crate) fn swept(swept: &Swept) {
     counter!(SWEPT, "kind" => "context_found").increment(swept.seeded);
     counter!(SWEPT, "kind" => "alias_moved").increment(swept.aliases_moved);
     counter!(SWEPT, "kind" => "record_mended").increment(swept.mended);
+}
+
+/// Whether this worker leads the sweep. Who does not counts nothing: sums over all workers are right.
+pub(crate) fn leads(leads: bool) {
+    gauge!(LEADS).set(f64::from(u8::from(leads)));
+    if !leads {
+        audited(&Audit::default());
+        found(&Swept::default());
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "contexts are fewer than 2^53")]
+pub(crate) fn audited(audit: &Audit) {
+    let ages = AGES.iter().map(|(age, _)| *age).chain(["older"]);
+    for (age, contexts) in ages.zip(audit.unended) {
+        gauge!(UNENDED, "age" => age).set(contexts as f64);
+    }
+    gauge!(UNENDED_OLDEST).set(audit.oldest.as_secs_f64());
+    gauge!(FOUND, "kind" => "adopted").set(audit.adopted as f64);
+}
+
+/// What the last sweep found.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "deployments are fewer than 2^53"
+)]
+pub(crate) fn found(swept: &Swept) {
+    gauge!(FOUND, "kind" => "unrecorded").set(swept.unrecorded as f64);
+    gauge!(FOUND, "kind" => "gone").set(swept.mended as f64);
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "seconds since 1970 are fewer than 2^53"
+)]
+pub(crate) fn completed(at: Timestamp) {
+    gauge!(COMPLETED).set(at.as_micros() as f64 / 1_000_000.0);
 }
 
 /// A preview whose retention is over was told of.

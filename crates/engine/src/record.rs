@@ -383,6 +383,16 @@ impl ContextRecord {
         self.lease.as_ref().is_some_and(|lease| lease.until > now)
     }
 
+    /// Whether the newest accepted event has not ended yet. `last` is how it did, where that is remembered.
+    pub fn is_unended(&self, last: Option<&SettledOutcome>) -> bool {
+        last.is_none()
+            && match self.desired.kind {
+                OrdinalKind::Update => self.stale_since.is_some(),
+                // Its outcome is remembered for as long as the record is, where nothing is live.
+                OrdinalKind::End => true,
+            }
+    }
+
     /// Prolongs a live preview's retention; the new expiry, or `None` where nothing is live.
     pub fn touch(&mut self, ttl: Option<Duration>, now: Timestamp) -> Option<Timestamp> {
         let expires_at = self.expires_at?;

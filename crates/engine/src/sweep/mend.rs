@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::{
     SweepError,
+    audit::Audit,
     inventory::{Inventoried, Listed, of_context},
     rebuild,
     report::{Finding, Walk},
@@ -34,6 +35,7 @@ pub(super) async fn context(
         }
         rebuild::note(walk, key, listed, &seed);
         walk.report.swept.seeded += 1;
+        walk.report.swept.unrecorded += listed.len() as u64;
         return Ok(());
     };
     let live = record.live.as_ref().map(|live| &live.deployment);
@@ -270,6 +272,11 @@ pub(super) async fn what_is_gone(
     let engine = walk.engine;
     let tenant = walk.scope.tenant.as_ref();
     let summaries = engine.store().contexts(tenant, RECORDS).await?;
+    let (kept, now) = (
+        engine.store().keeps_outcomes_for(),
+        engine.store().now().await?,
+    );
+    walk.counted = Some((Audit::of(&summaries, kept, now), summaries.len()));
     for ContextSummary { key, record, .. } in &summaries {
         if !walk.scope.takes(key) {
             continue;

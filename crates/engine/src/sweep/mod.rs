@@ -14,8 +14,11 @@
 //!
 //! A dry run is the same walk with nothing written ([`report`]).
 //!
+//! What it sees on the way is [counted](audit), as gauges to alert on.
+//!
 //! Dying half-way leaves nothing undone for good: the next sweep sees the same again.
 
+mod audit;
 mod inventory;
 mod mend;
 mod rebuild;
@@ -28,8 +31,11 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+pub(crate) use self::audit::AGES;
+pub use self::audit::Audit;
 pub use self::report::{Case, Finding, Report, Scope, Swept};
 use self::{
+    audit::Auditor,
     inventory::Inventoried,
     report::{Manner, Walk},
     retention::Expiries,
@@ -96,10 +102,14 @@ impl Sweeper {
         let look_every = LOOK_EVERY.min(every);
         let mut failed = 0_u32;
         let mut expiries = Expiries::default();
+        let mut auditor = Auditor::new();
         loop {
             let now = Instant::now();
             let may_list = now >= lists_from;
-            match self.turn(&mut expiries, may_list, now >= next_at).await {
+            match self
+                .turn((&mut expiries, &mut auditor), may_list, now >= next_at)
+                .await
+            {
                 Ok(swept) => {
                     if swept {
                         next_at = Instant::now() + self.jittered(every);
@@ -132,15 +142,24 @@ impl Sweeper {
     /// that they have.
     async fn turn(
         &self,
-        expiries: &mut Expiries,
+        (expiries, auditor): (&mut Expiries, &mut Auditor),
         may_list: bool,
         is_due: bool,
     ) -> Result<bool, SweepError> {
         let store = self.engine.store();
-        if !store.lead_sweep(&self.owner, LEADS_FOR).await? {
-            *expiries = Expiries::default();
-            return Ok(false);
+        match store.lead_sweep(&self.owner, LEADS_FOR).await {
+            Ok(true) => auditor.leads(),
+            Ok(false) => {
+                *expiries = Expiries::default();
+                auditor.resigns();
+                return Ok(false);
+            }
+            Err(error) => {
+                auditor.does_not_know();
+                return Err(error.into());
+            }
         }
+        auditor.look(&self.engine).await;
         let mut walk = Walk::new(&self.engine, Manner::Sweep, Scope::default());
         let expired = expiries.tell(&mut walk).await;
         if !may_list {
@@ -156,6 +175,13 @@ impl Sweeper {
             return expired.map(|()| false);
         }
         sweep(&mut walk).await;
+        if let Some((audit, contexts)) = walk.counted {
+            auditor.counted(&audit, contexts);
+        }
+        observe::found(&walk.report.swept);
+        if walk.report.troubles.is_empty() {
+            observe::completed(self.engine.now());
+        }
         let Swept {
             deleted,
             aliases_moved,

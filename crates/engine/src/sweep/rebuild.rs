@@ -31,6 +31,7 @@ pub(super) async fn run(walk: &mut Walk<'_>) -> Result<usize, SweepError> {
             if is_new {
                 note(walk, key, listed, &seed);
                 walk.report.swept.seeded += 1;
+                walk.report.swept.unrecorded += listed.len() as u64;
             }
         }
     }

@@ -11,7 +11,7 @@ use foreshow_contract::{
 };
 use tracing::debug;
 
-use super::SweepError;
+use super::{SweepError, audit::Audit};
 use crate::{ContextRecord, Deployment, Judgement, worker::Engine};
 
 /// What a sweep did.
@@ -21,6 +21,8 @@ pub struct Swept {
     pub seen: u64,
     /// Contexts that the store did not know, and knows now.
     pub seeded: u64,
+    /// Deployments of these contexts.
+    pub unrecorded: u64,
     /// Deployments that nobody can want any more, deleted.
     pub deleted: u64,
     /// Aliases that were moved forward.
@@ -189,6 +191,8 @@ pub(super) struct Walk<'a> {
     pub(super) engine: &'a Engine,
     pub(super) scope: Scope,
     pub(super) report: Report,
+    /// What was counted among the contexts, and how many these are.
+    pub(super) counted: Option<(Audit, usize)>,
     manner: Manner,
 }
 
@@ -198,6 +202,7 @@ impl<'a> Walk<'a> {
             engine,
             scope,
             report: Report::default(),
+            counted: None,
             manner,
         }
     }

@@ -131,6 +131,7 @@ pub(super) fn told(report: &Report, contexts: &[Context], is_dry_run: bool) -> V
     let Swept {
         seen,
         seeded,
+        unrecorded: _,
         deleted,
         aliases_moved,
         mended,

@@ -79,6 +79,7 @@ fn report() -> Report {
         swept: Swept {
             seen: 5,
             seeded: 1,
+            unrecorded: 1,
             deleted: 1,
             aliases_moved: 1,
             mended: 0,

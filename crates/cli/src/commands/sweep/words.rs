@@ -105,6 +105,7 @@ fn totals(report: &Report, is_dry_run: bool) -> String {
     let Swept {
         seen,
         seeded,
+        unrecorded: _,
         deleted,
         aliases_moved,
         mended,
