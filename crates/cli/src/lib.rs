@@ -27,6 +27,7 @@ mod installation_key;
 mod interrupt;
 mod logging;
 mod terminal;
+mod ttl;
 mod wiring;
 
 use std::process::ExitCode;

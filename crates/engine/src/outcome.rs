@@ -109,7 +109,13 @@ impl Outcome {
                 format!("unchanged, {} {}", ready.provider, ready.deployment)
             }
             Self::Ready(ready) => format!("{} {}", ready.provider, ready.deployment),
-            Self::Failed { report } => report.code.to_string(),
+            Self::Failed { report } => {
+                /// A line of a listing.
+                const SHOWN: usize = 300;
+                let message = report.message.lines().next().unwrap_or_default();
+                let message: String = message.chars().take(SHOWN).collect();
+                format!("{}: {message}", report.code)
+            }
             Self::Removed { expired } if expired.is_empty() => String::new(),
             Self::Removed { .. } => "expired".to_owned(),
             Self::Reset { .. } => "reset".to_owned(),

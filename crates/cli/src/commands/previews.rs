@@ -1,6 +1,6 @@
 use clap::Args;
-use foreshow_contract::{ProviderName, TenantId, Timestamp};
-use foreshow_engine::ContextStatus;
+use foreshow_contract::{TenantId, Timestamp};
+use foreshow_engine::{ContextStatus, Queue};
 use foreshow_gateway::PreviewSummary;
 use serde_json::json;
 
@@ -44,11 +44,10 @@ impl Previews {
             .await
             .or_fail(Exit::Environment)?;
         let is_cut = u32::try_from(listed.len()).is_ok_and(|listed| listed >= self.limit);
-        let origin = client.origin();
-        let local = ProviderName::from(foreshow_providers::local::NAME);
+        client.warn_if_unattended(Queue::Deploy).await;
         let previews: Vec<PreviewSummary> = listed
             .into_iter()
-            .map(|summary| PreviewSummary::of(summary, &local, origin))
+            .map(|summary| client.urls().summary(summary))
             .filter(|preview| self.all || !is_over(preview.status))
             .collect();
         if global.json {
@@ -84,11 +83,19 @@ fn table(previews: &[PreviewSummary], with_tenant: bool, now: Timestamp) -> Tabl
             "context",
             "status",
             "revision",
+            "provider",
             "expires",
             "alias url",
         ])
     } else {
-        Table::new(["context", "status", "revision", "expires", "alias url"])
+        Table::new([
+            "context",
+            "status",
+            "revision",
+            "provider",
+            "expires",
+            "alias url",
+        ])
     };
     for preview in previews {
         let tenant = with_tenant.then(|| preview.tenant_id.to_string());
@@ -99,6 +106,10 @@ fn table(previews: &[PreviewSummary], with_tenant: bool, now: Timestamp) -> Tabl
                 .revision
                 .unwrap_or(preview.desired_revision)
                 .to_string(),
+            preview
+                .provider
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), ToString::to_string),
             preview
                 .expires_at
                 .map_or_else(|| "-".to_owned(), |at| until(at, now)),

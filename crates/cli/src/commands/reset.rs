@@ -80,8 +80,8 @@ impl Reset {
             "resetId": reset.as_str(),
             "tenantId": key.tenant,
             "contextId": key.context,
-            "desiredRevision": before.desired.revision,
-            "liveRevision": before.live.as_ref().map(|live| live.revision),
+            "previousRevision": before.desired.revision,
+            "previousLiveRevision": before.live.as_ref().map(|live| live.revision),
             "isDone": false,
         });
         if self.no_wait {

@@ -72,11 +72,12 @@ pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// `2026-11-23 04:42:01`, in UTC.
+/// `2026-11-23 04:42:01Z`, in UTC.
 pub(crate) fn moment(at: Timestamp) -> String {
     let text = at.to_string();
-    text.get(..19)
-        .map_or(text.clone(), |moment| moment.replace('T', " "))
+    text.get(..19).map_or(text.clone(), |moment| {
+        format!("{}Z", moment.replace('T', " "))
+    })
 }
 
 /// As one word of a shell's: `.foreshow`, `'my data'`.
@@ -159,7 +160,7 @@ mod tests {
         let now = Timestamp::from_micros(1_000_000);
         assert_eq!(until(Timestamp::from_micros(0), now), "now");
         assert_eq!(time_of_day(now), "00:00:01");
-        assert_eq!(moment(now), "1970-01-01 00:00:01");
+        assert_eq!(moment(now), "1970-01-01 00:00:01Z");
         assert_eq!(ago(Timestamp::from_micros(0), now), "1.0 s ago");
         assert_eq!(ago(Timestamp::from_micros(5_000_000), now), "just now");
     }

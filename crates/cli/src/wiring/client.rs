@@ -7,11 +7,12 @@ use foreshow_contract::{
     BundleRef, ContextKey, ContextUpdated, InstallationKey, Ordinal, ResultBody, ResultEvent,
     Revision,
 };
+use foreshow_engine::Queue;
 use foreshow_runner::PreviewOrigin;
 use tempfile::NamedTempFile;
 
 use super::backends::backend;
-use super::{Backends, fleet};
+use super::{Backends, PreviewUrls, fleet};
 use crate::args::Global;
 use crate::config::{Backend, Loaded, Role, redacted};
 use crate::data_dir::{DataDir, gateway_addr};
@@ -27,7 +28,7 @@ pub(crate) struct Client {
     pub(crate) backends: Backends,
     /// `None` for a client of a fleet that was not given its key.
     installation: Option<InstallationKey>,
-    origin: PreviewOrigin,
+    urls: PreviewUrls,
     /// Where the workers are, in words.
     place: String,
     is_quiet: bool,
@@ -82,8 +83,8 @@ impl Client {
         };
         let client = Self {
             backends,
+            urls: PreviewUrls::of(config, installation.as_ref(), origin(&loaded)),
             installation,
-            origin: origin(&loaded),
             place: match backend(config, Role::Broker)? {
                 Backend::Sqlite { .. } => loaded.data_dir().display().to_string(),
                 Backend::RabbitMq { .. } | Backend::Redis { .. } => redacted(&config.broker),
@@ -119,8 +120,20 @@ impl Client {
     }
 
     /// Where previews are reached, whether or not somebody serves them now.
-    pub(crate) fn origin(&self) -> &PreviewOrigin {
-        &self.origin
+    pub(crate) fn urls(&self) -> &PreviewUrls {
+        &self.urls
+    }
+
+    /// Says beside a listing that nobody reads this queue, where that is so: what it tells may be old.
+    pub(crate) async fn warn_if_unattended(&self, queue: Queue) {
+        let asked = self.backends.broker.has_consumers(queue).await;
+        if matches!(asked, Ok(false)) && !self.is_quiet {
+            tell(&format!(
+                "warning: no worker is running on {}, and what was published since waits; start one with `foreshow up` or \
+                 `foreshow worker`",
+                self.place
+            ));
+        }
     }
 
     /// Whether a result tells of this very update, and not of another's that was given the same revision: results name

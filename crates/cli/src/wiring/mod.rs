@@ -24,11 +24,13 @@ mod metrics;
 mod naming;
 pub(crate) mod providers;
 mod service;
+mod urls;
 
 pub(crate) use admin::{agree, chain};
 pub(crate) use backends::{Backends, backend};
 pub(crate) use client::Client;
 pub(crate) use service::{Idle, Roles, Service};
+pub(crate) use urls::PreviewUrls;
 
 use foreshow_contract::Timestamp;
 use foreshow_engine::Clock;

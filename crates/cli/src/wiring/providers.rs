@@ -117,6 +117,35 @@ fn check_names(routing: &RoutingOptions, names: &[ProviderName]) -> Result<(), F
     })
 }
 
+/// Whether an event may name these, as far as this configuration tells; what is doubtful about them, in words.
+///
+/// # Errors
+/// Where there is no provider of a name, whatever is configured anywhere.
+pub(crate) fn check_asked(config: &Config, asked: &[ProviderName]) -> Result<Vec<String>, Failure> {
+    let given = [
+        (local::NAME, true),
+        (vercel::NAME, is_given(&config.vercel.token)),
+        (deno::NAME, is_given(&config.deno.token)),
+    ];
+    let mut doubts = Vec::new();
+    for name in asked {
+        match given.iter().find(|(known, _)| *known == name.as_str()) {
+            Some((_, true)) => {}
+            Some((_, false)) if config.broker.starts_with("sqlite:") => doubts.push(format!(
+                "{name} has no token in this configuration ({name}.token); the preview fails unless the worker has one"
+            )),
+            // The fleet's workers have a configuration of their own.
+            Some((_, false)) => {}
+            None => {
+                let known = given.map(|(known, _)| known).join(", ");
+                return Err(Failure::new(Exit::Usage, format!("there is no provider {name}"))
+                    .help(format!("name one of {known}")));
+            }
+        }
+    }
+    Ok(doubts)
+}
+
 /// All of them, and the options with their order: previews of this machine come last, and only events that name them get them where
 /// another provider is configured, for nobody elsewhere could open them.
 pub(crate) fn all(
@@ -133,4 +162,85 @@ pub(crate) fn all(
     }
     remote.push(Arc::new(local));
     Ok(remote)
+}
+
+#[cfg(test)]
+mod tests {
+    use foreshow_contract::{ContextKey, Ordinal, Revision};
+    use foreshow_engine::{Address, ContextRecord, ContextSummary, Live};
+    use foreshow_runner::PreviewOrigin;
+
+    use super::*;
+    use crate::events::testing::{live, record};
+    use crate::wiring::PreviewUrls;
+
+    fn with_vercel() -> Config {
+        let mut config = Config::default();
+        config.vercel.token = Secret::new("t");
+        config
+    }
+
+    #[test]
+    fn a_name_that_no_provider_has_is_told_and_one_without_a_token_is_doubted() {
+        let asked = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| ProviderName::from(*name))
+                .collect::<Vec<_>>()
+        };
+        let failure = check_asked(&with_vercel(), &asked(&["vercel", "vercell"])).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        let told = failure.to_string();
+        assert!(told.contains("there is no provider vercell"), "{told}");
+        assert!(told.contains("local, vercel, deno"), "{told}");
+        assert!(
+            check_asked(&with_vercel(), &asked(&["local", "vercel"]))
+                .unwrap()
+                .is_empty()
+        );
+        let doubts = check_asked(&with_vercel(), &asked(&["deno"])).unwrap();
+        assert!(doubts[0].contains("deno.token"), "{doubts:?}");
+        let fleet = Config {
+            broker: "amqp://rabbit".to_owned(),
+            ..with_vercel()
+        };
+        assert!(
+            check_asked(&fleet, &asked(&["deno"])).unwrap().is_empty(),
+            "its workers may have one"
+        );
+    }
+
+    #[test]
+    fn what_a_configured_provider_hosts_has_its_url() {
+        let key = InstallationKey::try_from_slice(&[7; 32]).unwrap();
+        let origin = || PreviewOrigin::localhost(8080);
+        let summary = |provider: &str| {
+            let revision = Revision::try_new(7).unwrap();
+            ContextSummary {
+                key: ContextKey::try_new("acme", "ctx").unwrap(),
+                record: ContextRecord {
+                    live: Some(Live {
+                        provider: provider.into(),
+                        address: Address::new("host-7.vercel.app"),
+                        ..live(revision)
+                    }),
+                    ..record(Ordinal::update(revision))
+                },
+                last: None,
+            }
+        };
+        let urls = PreviewUrls::of(&with_vercel(), Some(&key), origin());
+        let there = urls.summary(summary("vercel"));
+        assert_eq!(there.url.as_deref(), Some("https://host-7.vercel.app"));
+        let alias = there.alias_url.unwrap();
+        assert!(
+            alias.starts_with("https://") && !alias.contains("localhost"),
+            "{alias}"
+        );
+        // Nothing is configured for it: better no URL than a wrong one.
+        let unknown = urls.summary(summary("deno"));
+        assert_eq!((unknown.url, unknown.alias_url), (None, None));
+        let local = PreviewUrls::local(origin()).summary(summary("local"));
+        assert!(local.url.unwrap().contains("localhost:8080"));
+    }
 }

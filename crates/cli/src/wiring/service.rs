@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use foreshow_contract::{InstallationKey, ProviderName};
-use foreshow_engine::{BundleVault, Clock, Drained, Engine, EngineParts, Store, Tasks, Worker};
+use foreshow_engine::{
+    BundleVault, Clock, Drained, Engine, EngineParts, Queue, Store, Tasks, Worker,
+};
 use foreshow_gateway::{
     AdminServer, BoundAdmin, BoundGateway, Gateway, GatewayBundleService, GatewayError,
     GatewayServices,
@@ -314,6 +316,12 @@ impl Idle {
             backends,
             previews,
         })
+    }
+
+    /// Whether nobody reads this queue, as far as the broker tells.
+    pub(crate) async fn is_unattended(&self, queue: Queue) -> bool {
+        let asked = self.backends.broker.has_consumers(queue).await;
+        matches!(asked, Ok(false))
     }
 
     /// Closes the files.

@@ -10,7 +10,7 @@ use clap::Args;
 use foreshow_bundle::Collected;
 use foreshow_contract::{
     App, Content, ContextEvent, ContextId, ContextKey, ContextUpdated, EventKind, IncomingEvent,
-    ProviderName, RejectionCode, ResultBody, ResultEvent, Revision, Routing, Timestamp,
+    ProviderName, RejectionCode, ResultBody, ResultEvent, Retention, Revision, Routing, Timestamp,
 };
 use serde_json::json;
 
@@ -20,7 +20,8 @@ use crate::ending::{Awaited, Heard, Hearing};
 use crate::events;
 use crate::failure::{Exit, Failure, OrFail as _};
 use crate::terminal::{Progress, Stage, answer, bytes, count, tell};
-use crate::wiring::Client;
+use crate::ttl::Ttl;
+use crate::wiring::{Client, providers};
 
 /// Others may publish the same context at the same moment and be given the same number.
 const REVISIONS_TRIED: u32 = 5;
@@ -58,6 +59,10 @@ pub(crate) struct Publish {
     #[arg(long)]
     spa: bool,
 
+    /// How long the preview is kept, as 90s, 15m, 24h or 7d; an update or a touch begins it anew [default: the worker's]
+    #[arg(long, value_name = "DURATION")]
+    ttl: Option<Ttl>,
+
     /// A provider to deploy to; repeated, the favourite first [default: any]
     #[arg(long = "provider", value_name = "NAME")]
     providers: Vec<String>,
@@ -66,6 +71,11 @@ pub(crate) struct Publish {
 impl Publish {
     pub(crate) async fn run(self, global: &Global) -> Result<Exit, Failure> {
         let loaded = Client::load(global)?;
+        for doubt in providers::check_asked(&loaded.config, &self.asked_providers())? {
+            if !global.quiet {
+                tell(&format!("warning: {doubt}"));
+            }
+        }
         let progress = Progress::new(!global.quiet && !global.json);
         progress.at(Stage::Packing);
         // First of all, so that a mistyped name leaves no data folder behind.
@@ -133,6 +143,13 @@ impl Publish {
         progress.aside(|| report::report(&result, collected, self.alias, global))
     }
 
+    fn asked_providers(&self) -> Vec<ProviderName> {
+        let names = self.providers.iter();
+        names
+            .map(|name| ProviderName::from(name.as_str()))
+            .collect()
+    }
+
     async fn event(
         &self,
         client: &Client,
@@ -150,19 +167,18 @@ impl Publish {
             Files::Inline(files) => Content::Files(files),
             Files::Bundle(bundle) => Content::Bundle(bundle),
         };
-        let providers = self
-            .providers
-            .iter()
-            .map(|name| ProviderName::from(name.as_str()))
-            .collect();
         events::enveloped(ContextEvent::Updated(ContextUpdated {
             app: App {
                 spa_fallback: self.spa,
                 ..App::default()
             },
             routing: Routing {
-                providers,
+                providers: self.asked_providers(),
                 strategy: None,
+            },
+            retention: Retention {
+                ttl: self.ttl.map(|ttl| ttl.0),
+                ..Retention::default()
             },
             ..ContextUpdated::new(key.clone(), revision, content)
         }))

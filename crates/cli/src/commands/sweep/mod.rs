@@ -13,13 +13,14 @@ mod tests;
 
 use clap::Args;
 use foreshow_contract::{ContextId, TenantId, Timestamp};
+use foreshow_engine::Queue;
 use foreshow_engine::sweep::{Report, Scope, SweepError};
 
 use crate::args::Global;
 use crate::config::{Backend, Role};
 use crate::failure::{Exit, Failure, OrFail as _};
 use crate::interrupt::Interrupts;
-use crate::terminal::answer;
+use crate::terminal::{answer, tell};
 use crate::wiring::{Client, Idle, backend};
 
 /// Compare providers and records now, and have expired previews removed.
@@ -76,11 +77,17 @@ impl Sweep {
             } => Some(report.or_fail(Exit::Environment)),
             () = interrupts.next() => None,
         };
+        let is_unattended = idle.is_unattended(Queue::Cleanup).await;
         idle.close().await;
         let Some(report) = report else {
             return Ok(Exit::Interrupted);
         };
         let mut report = report?;
+        if report.swept.expired > 0 && is_unattended && !global.quiet {
+            tell(
+                "warning: no worker is running, so what has expired stays; start one with `foreshow up` or `foreshow worker`",
+            );
+        }
         let exit = self.tell(&report, global.json)?;
         if report.troubles.is_empty() {
             return Ok(exit);

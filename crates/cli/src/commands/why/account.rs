@@ -3,21 +3,15 @@
 //! The state is read off the record alone, in this order: somebody holds the lease; somebody held it and went away; the
 //! event waits for a time that is known; it was accepted and nobody has begun; or all that was accepted has ended.
 
-use std::num::NonZeroU32;
-
-use foreshow_contract::{
-    ContextId, ContextKey, DeploymentId, Ordinal, OrdinalKind, ProviderName, Revision, TenantId,
-    Timestamp,
-};
-use foreshow_engine::{
-    ContextRecord, ContextSummary, Happening, HeldLease, HistoryEntry, SettledOutcome,
-};
-use foreshow_gateway::PreviewSummary;
-use foreshow_providers::local;
-use foreshow_runner::PreviewOrigin;
+use foreshow_contract::{ContextId, ContextKey, DeploymentId, TenantId, Timestamp};
+use foreshow_engine::{ContextRecord, ContextSummary, SettledOutcome};
 use serde::Serialize;
 
 use super::facts::Facts;
+use super::parts::{
+    Adopted, Building, Cancels, Event, Happened, Holder, Quota, Shows, Waits, Wanted,
+};
+use crate::wiring::PreviewUrls;
 
 /// What is told. Programs get it as it is.
 #[derive(Debug, Serialize)]
@@ -69,124 +63,9 @@ pub(super) enum State {
     AtRest,
 }
 
-/// What visitors see.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Shows {
-    pub(super) revision: Revision,
-    pub(super) provider: ProviderName,
-    pub(super) deployment_id: DeploymentId,
-    /// Its own address; `null` where another provider than the local one hosts it.
-    pub(super) url: Option<String>,
-    pub(super) alias_url: Option<String>,
-    /// `null` where that is not remembered any more.
-    pub(super) since: Option<Timestamp>,
-    pub(super) expires_at: Option<Timestamp>,
-}
-
-/// What the newest event asks for.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Wanted {
-    #[serde(flatten)]
-    pub(super) event: Event,
-    pub(super) accepted_at: Timestamp,
-    /// Since when what is shown, if anything, is behind what was accepted.
-    pub(super) stale_since: Option<Timestamp>,
-    pub(super) ended: Option<Ended>,
-}
-
-/// An event of the context.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Event {
-    pub(super) kind: OrdinalKind,
-    pub(super) revision: Revision,
-}
-
-/// How an event ended.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Ended {
-    pub(super) outcome: &'static str,
-    pub(super) at: Timestamp,
-    pub(super) detail: String,
-}
-
-/// A lease.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Holder {
-    pub(super) worker: String,
-    #[serde(flatten)]
-    pub(super) event: Event,
-    pub(super) since: Timestamp,
-    /// Unless it is renewed, which it is every few seconds.
-    pub(super) until: Timestamp,
-}
-
-/// A deployment at a provider.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Building {
-    pub(super) provider: ProviderName,
-    pub(super) deployment_id: DeploymentId,
-}
-
-/// What an event waits for.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Waits {
-    #[serde(flatten)]
-    pub(super) event: Event,
-    pub(super) since: Timestamp,
-    pub(super) until: Timestamp,
-    pub(super) why: String,
-}
-
-/// What a tenant uses of one thing, and may use.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Quota {
-    pub(super) set: &'static str,
-    pub(super) used: u64,
-    /// `null` where there is none.
-    pub(super) limit: Option<NonZeroU32>,
-}
-
-/// Builds cancelled one after another.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Cancels {
-    pub(super) in_a_row: u32,
-    pub(super) last_at: Timestamp,
-}
-
-/// A deployment that the sweeper found.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Adopted {
-    pub(super) deployment_id: DeploymentId,
-    pub(super) until: Timestamp,
-}
-
-/// Something that happened.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Happened {
-    pub(super) at: Timestamp,
-    #[serde(flatten)]
-    pub(super) event: Event,
-    pub(super) what: &'static str,
-    pub(super) detail: String,
-    pub(super) worker: Option<String>,
-    /// Since when that worker held the context, where the store saw it.
-    pub(super) held_since: Option<Timestamp>,
-}
-
 impl Account {
-    /// What follows from the facts. `origin` is where local previews are reached.
-    pub(super) fn of(facts: Facts, origin: &PreviewOrigin) -> Self {
+    /// What follows from the facts. `urls` is where previews are reached.
+    pub(super) fn of(facts: Facts, urls: &PreviewUrls) -> Self {
         let Facts {
             key,
             now,
@@ -205,17 +84,8 @@ impl Account {
             status: record.status(last.as_ref()).word(),
             state: State::of(&record, last.as_ref(), now),
             asked_at: now,
-            shows: shows(&key, &record, went_live.as_ref(), origin),
-            wanted: Wanted {
-                event: record.desired.into(),
-                accepted_at: record.desired_at,
-                stale_since: record.stale_since,
-                ended: last.map(|settled| Ended {
-                    outcome: settled.outcome.kind().short(),
-                    at: settled.at,
-                    detail: settled.outcome.detail(),
-                }),
-            },
+            shows: shows(&key, &record, went_live.as_ref(), urls),
+            wanted: Wanted::of(&record, last.as_ref()),
             building: record.building.map(|building| Building {
                 provider: building.provider,
                 deployment_id: building.deployment,
@@ -252,7 +122,7 @@ impl Account {
 impl State {
     fn of(record: &ContextRecord, last: Option<&SettledOutcome>, now: Timestamp) -> Self {
         if let Some(held) = &record.lease {
-            let holder = Holder::of(held);
+            let holder = Holder::of(held, record);
             // One that ran out stays in the record until the next claim.
             return if held.until > now {
                 Self::Held { holder }
@@ -262,19 +132,14 @@ impl State {
         }
         if let Some(waits) = &record.waits {
             let waits = Waits {
-                event: waits.ordinal.into(),
+                event: Event::of(waits.ordinal, record),
                 since: waits.since,
                 until: waits.until,
                 why: waits.why.clone(),
             };
             return Self::Waiting { waits };
         }
-        let is_pending = match record.desired.kind {
-            OrdinalKind::Update => record.stale_since.is_some(),
-            // Its outcome is remembered for as long as the record is, where nothing is live.
-            OrdinalKind::End => true,
-        };
-        if last.is_none() && is_pending {
+        if record.is_unended(last) {
             Self::Queued
         } else {
             Self::AtRest
@@ -286,14 +151,14 @@ fn shows(
     key: &ContextKey,
     record: &ContextRecord,
     went_live: Option<&SettledOutcome>,
-    origin: &PreviewOrigin,
+    urls: &PreviewUrls,
 ) -> Option<Shows> {
     let summary = ContextSummary {
         key: key.clone(),
         record: record.clone(),
         last: None,
     };
-    let summary = PreviewSummary::of(summary, &local::NAME.into(), origin);
+    let summary = urls.summary(summary);
     Some(Shows {
         revision: summary.revision?,
         provider: summary.provider?,
@@ -303,41 +168,4 @@ fn shows(
         since: went_live.map(|settled| settled.at),
         expires_at: summary.expires_at,
     })
-}
-
-impl From<Ordinal> for Event {
-    fn from(ordinal: Ordinal) -> Self {
-        Self {
-            kind: ordinal.kind,
-            revision: ordinal.revision,
-        }
-    }
-}
-
-impl Holder {
-    fn of(held: &HeldLease) -> Self {
-        Self {
-            worker: held.owner.worker().to_owned(),
-            event: held.ordinal.into(),
-            since: held.since,
-            until: held.until,
-        }
-    }
-}
-
-impl Happened {
-    fn of(entry: HistoryEntry) -> Self {
-        let (worker, held_since) = entry.by.unzip();
-        Self {
-            at: entry.at,
-            event: entry.ordinal.into(),
-            what: match entry.what {
-                Happening::Ended(outcome) => outcome.short(),
-                what @ (Happening::HandedOver | Happening::Deferred) => what.word(),
-            },
-            detail: entry.detail,
-            worker,
-            held_since,
-        }
-    }
 }

@@ -6,11 +6,12 @@
 //! | room | idea |
 //! | --- | --- |
 //! | `facts` | what store and broker answered |
-//! | `account` | what follows from that, for programs as it is |
+//! | `account`, `parts` | what follows from that, for programs as it is |
 //! | `words` | the same for people |
 
 mod account;
 mod facts;
+mod parts;
 mod words;
 
 #[cfg(test)]
@@ -31,7 +32,8 @@ use crate::wiring::Client;
 /// Tell what a context shows, what it waits for, and what happened to it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Times are UTC, by the store's clock. Limits are those of this command's own configuration: give it the workers'.")]
+Times are UTC, by the store's clock. Limits are those of this command's own configuration: give it the workers'. A touch that prolonged a
+preview is told as its new expiry; the history does not have it.")]
 pub(crate) struct Why {
     /// The context's id
     context: ContextId,
@@ -56,7 +58,7 @@ impl Why {
             let Some(facts) = Facts::ask(&client, &key, &limits, self.limit).await? else {
                 return Err(unknown(&client, &key).await);
             };
-            let account = Account::of(facts, client.origin());
+            let account = Account::of(facts, client.urls());
             if global.json {
                 answer(&serde_json::to_string(&account).or_fail(Exit::Environment)?)?;
             } else {

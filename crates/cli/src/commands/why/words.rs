@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use foreshow_contract::{OrdinalKind, Timestamp};
 
-use super::account::{Account, Event, Happened, Quota, State};
-use crate::terminal::{Table, ago, count, duration, moment, one_line, until};
+use super::account::{Account, State};
+use super::parts::{Event, Happened, Quota};
+use crate::terminal::{Table, ago, count, duration, moment, one_line, shell_quoted, until};
 
 /// What a store that lost its memory means for a context.
 pub(super) const FORGETFUL: &str = "the store is new or was wiped: until a worker has rebuilt it from what the providers have, an unknown \
@@ -57,15 +58,29 @@ fn shown(account: &Account, line: &mut impl FnMut(&str, String)) {
 fn wanted(account: &Account, line: &mut impl FnMut(&str, String)) {
     let now = account.asked_at;
     let wanted = &account.wanted;
-    let revision = wanted.event.revision;
-    let what = match wanted.event.kind {
+    let Event {
+        kind,
+        revision,
+        is_reset,
+    } = wanted.event;
+    let what = match kind {
         OrdinalKind::Update => format!("revision {revision}"),
+        OrdinalKind::End if is_reset => "nothing: it is being reset".to_owned(),
         OrdinalKind::End => format!("nothing: it was ended at revision {revision}"),
     };
-    line(
-        "wanted",
-        format!("{what}, accepted {}", past(wanted.accepted_at, now)),
-    );
+    if let Some(reset) = &wanted.reset {
+        let at = past(reset.at, now);
+        line(
+            "wanted",
+            format!("nothing: it was reset {at}, and nothing has come since"),
+        );
+    } else {
+        let at = past(wanted.accepted_at, now);
+        line("wanted", format!("{what}, accepted {at}"));
+    }
+    if let Some(left) = wanted.revisions_left {
+        line("closed", closed(account, left));
+    }
     if let Some(ended) = &wanted.ended {
         let detail = Some(one_line(&ended.detail)).filter(|detail| !detail.is_empty());
         let detail = detail.map_or_else(String::new, |detail| format!(": {detail}"));
@@ -81,6 +96,20 @@ fn wanted(account: &Account, line: &mut impl FnMut(&str, String)) {
             format!("not shown yet: the context has been behind for {behind}"),
         );
     }
+}
+
+/// What a revision that leaves no room above it means, and the way out.
+fn closed(account: &Account, left: u64) -> String {
+    let revision = account.wanted.event.revision;
+    let above = match left {
+        0 => format!("revision {revision} is the greatest there is: nothing newer can ever come"),
+        left => format!("revision {revision} leaves only {left} above it"),
+    };
+    format!(
+        "{above}; `foreshow reset {} --tenant {}` forgets it",
+        shell_quoted(account.context_id.as_str()),
+        shell_quoted(account.tenant_id.as_str())
+    )
 }
 
 fn going_on(account: &Account, line: &mut impl FnMut(&str, String)) {
@@ -124,23 +153,27 @@ fn going_on(account: &Account, line: &mut impl FnMut(&str, String)) {
             );
             building(account, "left behind:", line);
         }
-        State::AtRest => return line("now", "at rest: nothing is to be done".to_owned()),
+        State::AtRest => line(
+            "now",
+            "at rest: nothing that a worker has seen is to be done".to_owned(),
+        ),
     }
     if account.is_attended == Some(false) {
         line(
             "",
-            "no worker reads its queue: start one with `foreshow up` or `foreshow worker`"
+            "no worker reads its queue, and whatever was published since waits there: start one with `foreshow up` or \
+             `foreshow worker`"
                 .to_owned(),
         );
     }
 }
 
-/// `2026-11-23 04:42:01 (4 min ago)`.
+/// `2026-11-23 04:42:01Z (4 min ago)`.
 fn past(at: Timestamp, now: Timestamp) -> String {
     format!("{} ({})", moment(at), ago(at, now))
 }
 
-/// `2026-11-23 04:42:01 (in 12 s)`.
+/// `2026-11-23 04:42:01Z (in 12 s)`.
 fn coming(at: Timestamp, now: Timestamp) -> String {
     format!("{} ({})", moment(at), until(at, now))
 }
@@ -212,6 +245,7 @@ fn quota(quota: &Quota) -> String {
 fn event(event: Event) -> String {
     match event.kind {
         OrdinalKind::Update => format!("revision {}", event.revision),
+        OrdinalKind::End if event.is_reset => "its reset".to_owned(),
         OrdinalKind::End => format!("its end at revision {}", event.revision),
     }
 }
@@ -238,6 +272,7 @@ fn timeline(history: &[Happened]) -> String {
 fn event_in_table(event: Event) -> String {
     match event.kind {
         OrdinalKind::Update => format!("update {}", event.revision),
+        OrdinalKind::End if event.is_reset => "reset".to_owned(),
         OrdinalKind::End => format!("end {}", event.revision),
     }
 }
