@@ -18,6 +18,7 @@ use serde_json::Value;
 foreshow_tests::on_every_ground! {
     a_preview_expires_is_told_of_once_and_makes_room
     a_poisoned_context_is_reset_and_begins_anew
+    what_a_sweep_would_do_is_told_before_it_is_done
 }
 
 fn living_for(seconds: u64, mut event: IncomingEvent) -> IncomingEvent {
@@ -153,7 +154,7 @@ async fn a_poisoned_context_is_reset_and_begins_anew(foreshow: Foreshow) {
     assert!(done.status.success(), "{done:?}");
     let done: Value = serde_json::from_slice(&done.stdout).unwrap();
     assert_eq!(
-        (&done["isDone"], &done["liveRevision"]),
+        (&done["isDone"], &done["previousLiveRevision"]),
         (&true.into(), &max.into())
     );
     assert_eq!(
@@ -178,4 +179,73 @@ async fn a_poisoned_context_is_reset_and_begins_anew(foreshow: Foreshow) {
         "new"
     );
     foreshow.close().await;
+}
+
+/// What a dry run says of one context: its exit code and its JSON.
+async fn foreseen(foreshow: &Foreshow, context: &str) -> (Option<i32>, Value) {
+    let scope = ["--tenant", "acme", "--context", context];
+    let arguments = ["sweep", "--dry-run", "--json"].iter().chain(&scope);
+    let told = foreshow.run(arguments).await;
+    let json = serde_json::from_slice(&told.stdout).unwrap_or_else(|_| panic!("{told:?}"));
+    (told.status.code(), json)
+}
+
+/// The lifetime comes from the command line; nobody runs while the sweep is foreseen.
+async fn what_a_sweep_would_do_is_told_before_it_is_done(foreshow: Foreshow) {
+    let up = foreshow.up().await;
+    let dir = foreshow.folder().join("site");
+    foreshow_tests::write(&dir, "index.html", "soon over");
+    let dir = dir.to_str().unwrap();
+    let to = ["--tenant", "acme", "--context", "c", "--ttl", "20s"];
+    let published = foreshow.run(["publish", dir].iter().chain(&to)).await;
+    assert!(published.status.success(), "{published:?}");
+    let (code, told) = foreseen(&foreshow, "c").await;
+    assert_eq!(
+        (code, &told["contexts"]),
+        (Some(0), &Value::Array(Vec::new())),
+        "{told}"
+    );
+    assert_eq!(up.stop("TERM").await, Some(0));
+    let mut last = Value::Null;
+    eventually("its time is over", async || {
+        let (code, told) = foreseen(&foreshow, "c").await;
+        last = told;
+        code == Some(1)
+    })
+    .await;
+    let finding = &last["contexts"][0]["findings"][0];
+    assert_eq!(
+        (&finding["action"], &last["isDryRun"]),
+        (&"expire".into(), &true.into()),
+        "{last}"
+    );
+    // It was only told: told again, it is the same.
+    assert_eq!(foreseen(&foreshow, "c").await.0, Some(1));
+    let store = foreshow.store().await;
+    let record = store.context(&key("acme", "c")).await.unwrap().unwrap();
+    assert!(
+        record.live.is_some() && record.expiring.is_none(),
+        "{record:?}"
+    );
+
+    let swept = foreshow.run(["sweep"]).await;
+    assert!(swept.status.success(), "{swept:?}");
+    let said = String::from_utf8(swept.stdout).unwrap();
+    assert!(
+        said.contains("acme/c: ") && said.contains("a worker is asked to remove it"),
+        "{said}"
+    );
+    assert!(said.contains("1 preview expired"), "{said}");
+    let warned = String::from_utf8(swept.stderr).unwrap();
+    assert!(warned.contains("no worker is running"), "{warned}");
+    let _up = foreshow.up().await;
+    eventually("it is gone", async || {
+        let record = store.context(&key("acme", "c")).await.unwrap().unwrap();
+        record.live.is_none()
+    })
+    .await;
+    eventually("nothing is to be done", async || {
+        foreseen(&foreshow, "c").await.0 == Some(0)
+    })
+    .await;
 }

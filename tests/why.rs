@@ -14,6 +14,7 @@ foreshow_tests::on_every_ground! {
     a_context_over_a_limit_says_which_and_until_when
     a_context_that_nobody_knows_says_what_to_check
     watch_tells_each_step_of_a_build
+    what_waits_for_a_worker_is_said_where_it_would_be_missed
 }
 
 /// Longer than any test: only something newer ends such a build.
@@ -198,4 +199,46 @@ async fn watch_tells_each_step_of_a_build(foreshow: Foreshow) {
     let ended = foreshow.run(["end", "ctx", "--tenant", "acme"]).await;
     assert!(ended.status.success(), "{ended:?}");
     watch.line_with("removed").await;
+}
+
+async fn what_waits_for_a_worker_is_said_where_it_would_be_missed(foreshow: Foreshow) {
+    let up = foreshow.up().await;
+    write(&foreshow.folder().join("site"), "index.html", "one");
+    foreshow
+        .publish(&foreshow.folder().join("site"), "ctx")
+        .await;
+    let said = async |arguments: &[&str]| {
+        let told = foreshow.run(arguments).await;
+        assert!(told.status.success(), "{told:?}");
+        let [out, err] = [told.stdout, told.stderr].map(|text| String::from_utf8(text).unwrap());
+        (out, err)
+    };
+    let (listed, warned) = said(&["previews"]).await;
+    assert!(
+        listed.contains("PROVIDER") && listed.contains("local"),
+        "{listed}"
+    );
+    assert!(!warned.contains("no worker"), "{warned}");
+    assert_eq!(up.stop("TERM").await, Some(0));
+    eventually("nobody reads the queue", async || {
+        said(&["previews"]).await.1.contains("no worker is running")
+    })
+    .await;
+    let (told, _) = said(&["why", "ctx"]).await;
+    assert!(
+        told.contains("whatever was published since waits there"),
+        "{told}"
+    );
+
+    // A name that no provider has is told before anything is published.
+    let dir = foreshow.folder().join("site");
+    let dir = dir.to_str().unwrap();
+    let wrong = ["publish", dir, "--context", "new", "--provider", "vercell"];
+    let refused = foreshow.run(wrong).await;
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let refused = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        refused.contains("there is no provider vercell"),
+        "{refused}"
+    );
 }

@@ -1,6 +1,6 @@
 //! Worker and gateway as processes of their own, and what their admin ports tell.
 
-use foreshow_tests::{Foreshow, Upstream, fetch, key, update, write};
+use foreshow_tests::{Foreshow, Upstream, end, eventually, fetch, key, update, write};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_readiness_and_metrics_are_told() {
@@ -29,6 +29,35 @@ async fn health_readiness_and_metrics_are_told() {
         .run(["healthcheck", "--admin", &admin["http://".len()..]])
         .await;
     assert!(checked.status.success(), "{checked:?}");
+    foreshow.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_not_ended_is_a_gauge_of_the_worker_that_leads_the_sweep() {
+    let foreshow = Foreshow::fleet()
+        .await
+        .set("FORESHOW_LOCAL__BUILD_MS", 3_600_000);
+    let _gateway = foreshow.gateway().await;
+    let worker = foreshow.worker().await;
+    let mut upstream = Upstream::connect(&foreshow).await;
+    let stuck = key("acme", "stuck");
+    upstream.publish(&update(&stuck, 1, "never ready")).await;
+    let tells = async |line: &str| {
+        let metrics = fetch(&worker.admin("/metrics")).await;
+        metrics.text().lines().any(|told| told == line)
+    };
+    eventually("what is being built is counted", async || {
+        tells("foreshow_unended_contexts{age=\"1m\"} 1").await
+            || tells("foreshow_unended_contexts{age=\"10m\"} 1").await
+    })
+    .await;
+    assert!(tells("foreshow_sweep_leads 1").await);
+    upstream.publish(&end(&stuck, 2)).await;
+    upstream.next_end().await;
+    eventually("nothing is left", async || {
+        tells("foreshow_unended_oldest_seconds 0").await
+    })
+    .await;
     foreshow.close().await;
 }
 
