@@ -2,6 +2,7 @@
 //! own name; none stops the queue, and what was refused is a dead letter once.
 
 use foreshow_broker::rabbitmq::{AmqpUrl, RabbitMqBroker, RabbitMqOptions};
+use foreshow_conformance::broker::dead_letters;
 use foreshow_contract::ResultBody;
 use foreshow_servers::rabbitmq::raw::{RawMessage, RawPublisher, header, nested_header};
 use foreshow_tests::{Foreshow, Upstream, key, update};
