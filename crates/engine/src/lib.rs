@@ -52,7 +52,13 @@ pub use options::{
 };
 pub use outcome::{Outcome, ReadyOutcome};
 pub use ports::{
-    Address, Admission, AdmitRequest, Attempts, Broker, BrokerError, BuildState, BundleFile, BundleVault, Bundles, BundlesError, Capabilities, Claim, Claimed, Clock, ContextSummary, CreateRequest, Created, DeadLetter, DeadLetterReason, DeadLetters, Decided, Delay, Deliveries, Delivery, Deployment, DomainState, Happening, HistoryEntry, Inventory, LetterId, LetterIdError, Message, NotReplayable, Probe, ProbeQuestion, Provider, ProviderCheck, ProviderError, Pull, Purpose, Queue, QuotaMember, QuotaSet, Receipt, Renewal, ResultFilter, Results, Settlement, Settling, Store, StoreError, Watch,
+    Address, Admission, AdmitRequest, Attempts, Broker, BrokerError, BuildState, BundleFile,
+    BundleVault, Bundles, BundlesError, Capabilities, Claim, Claimed, Clock, ContextSummary,
+    CreateRequest, Created, DeadLetter, DeadLetterReason, DeadLetters, Decided, Delay, Deliveries,
+    Delivery, Deployment, DomainState, Happening, HistoryEntry, Inventory, LetterId, LetterIdError,
+    Message, NotReplayable, Probe, ProbeQuestion, Provider, ProviderCheck, ProviderError, Pull,
+    Purpose, Queue, QuotaMember, QuotaSet, Receipt, Renewal, ResultFilter, Results, Settlement,
+    Settling, Store, StoreError, Watch,
 };
 pub use record::{
     Cancels, ClaimAnswer, ContextRecord, ContextStatus, Expiring, GiveBack, GoLive, GoesBecause,

@@ -5,7 +5,8 @@ use std::{num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use foreshow_contract::{MAX_EVENT_BYTES, ResultEvent};
 use foreshow_engine::{
-    Broker, BrokerError, Clock, DeadLetterReason, DeadLetters, Delay, Deliveries, Delivery, Message, Pull, Queue, Receipt, ResultFilter, Results,
+    Broker, BrokerError, Clock, DeadLetterReason, DeadLetters, Delay, Deliveries, Delivery,
+    Message, Pull, Queue, Receipt, ResultFilter, Results,
 };
 use foreshow_sqlite::{Database, rusqlite::Transaction};
 

@@ -5,7 +5,8 @@ use std::{num::NonZeroU32, sync::Arc};
 use async_trait::async_trait;
 use foreshow_contract::{MAX_EVENT_BYTES, ResultEvent, Timestamp};
 use foreshow_engine::{
-    Broker, BrokerError, DeadLetterReason, DeadLetters, Delay, Deliveries, Delivery, Message, Pull, Queue, Receipt, ResultFilter, Results,
+    Broker, BrokerError, DeadLetterReason, DeadLetters, Delay, Deliveries, Delivery, Message, Pull,
+    Queue, Receipt, ResultFilter, Results,
 };
 use lapin::{options::BasicNackOptions, tcp::OwnedTLSConfig};
 use tokio::{sync::Notify, time::timeout};

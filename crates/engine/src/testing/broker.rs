@@ -14,7 +14,8 @@ use tokio::{
 
 use self::dead_letters::{Kept, Walk};
 use crate::{
-    Broker, BrokerError, Clock, DeadLetter, DeadLetterReason, DeadLetters, Delay, Deliveries, Delivery, LetterId, Message, Pull, Queue, Receipt, ResultFilter, Results,
+    Broker, BrokerError, Clock, DeadLetter, DeadLetterReason, DeadLetters, Delay, Deliveries,
+    Delivery, LetterId, Message, Pull, Queue, Receipt, ResultFilter, Results,
 };
 
 mod dead_letters;

@@ -13,7 +13,8 @@ use std::{
 use async_trait::async_trait;
 use foreshow_contract::{AttemptReport, ContextKey, ResultEvent, Timestamp};
 use foreshow_engine::{
-    Broker, BrokerError, Clock as _, DeadLetterReason, DeadLetters, Delay, Deliveries, Delivery, Message, Pull, Queue, Receipt, ResultFilter, Results,
+    Broker, BrokerError, Clock as _, DeadLetterReason, DeadLetters, Delay, Deliveries, Delivery,
+    Message, Pull, Queue, Receipt, ResultFilter, Results,
 };
 use tokio::{
     sync::Notify,

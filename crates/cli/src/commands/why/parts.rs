@@ -206,8 +206,8 @@ impl Holder {
 impl Happened {
     pub(super) fn of(entry: HistoryEntry) -> Self {
         let (worker, held_since) = entry.by.unzip();
-        let is_reset =
-            entry.ordinal == GREATEST && entry.detail == (Outcome::Reset { live: None }).detail();
+        let is_reset = entry.ordinal == GREATEST
+            && entry.detail == (Outcome::Reset { gone: Vec::new() }).detail();
         Self {
             at: entry.at,
             event: Event {

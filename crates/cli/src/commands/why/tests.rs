@@ -427,7 +427,7 @@ fn a_reset_is_called_so_and_nobody_has_to_know_its_number() {
             id,
             at: before(5),
             fence: 1,
-            live: Some(revision(7)),
+            gone: vec![revision(7)],
         }),
         ..record(update(0))
     };
