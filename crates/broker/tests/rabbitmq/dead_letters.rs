@@ -8,7 +8,11 @@ use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldArray, FieldTable, ShortString},
 };
-use serde_json::Value;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::broadcast,
+};
 
 use crate::support::{
     World, chain, count, dead_letters, delay_of, failed_attempt, next, options, reason, soon,
@@ -98,7 +102,8 @@ async fn a_replay_is_what_was_published_down_to_what_we_cannot_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_walk_outlives_its_connection() {
     let world = World::new().await;
-    let broker = &world.broker;
+    let way = Way::to(&world.vhost.amqp_url()).await;
+    let broker = &RabbitMqBroker::connect(options(&way.url)).await.unwrap();
     let mut deliveries = broker.consume(Queue::Deploy, count(1)).await.unwrap();
     for name in ["one", "two", "three"] {
         broker.publish_event(update(name)).await.unwrap();
@@ -109,7 +114,7 @@ async fn a_walk_outlives_its_connection() {
     let mut walk = broker.dead_letters().await.unwrap();
     soon(walk.next()).await.unwrap().unwrap();
     let second = soon(walk.next()).await.unwrap().unwrap();
-    cut_connections(&world).await;
+    way.cut.send(()).unwrap();
     until("the connection has ended", async || !broker.is_connected()).await;
     assert_eq!(
         walk.replay(Attempts::Reset).await.unwrap(),
@@ -133,28 +138,37 @@ async fn a_walk_outlives_its_connection() {
     walk.end().await.unwrap();
     let left = dead_letters(broker).await;
     assert_eq!(left.len(), 3, "nothing was replayed, and nothing is lost");
+    broker.close().await;
     world.end().await;
 }
 
-/// Ends every connection of the vhost, as an operator of RabbitMQ can.
-async fn cut_connections(world: &World) {
-    let management = world.vhost.management();
-    let of_vhost = format!("vhosts/{}/connections", world.vhost.name());
-    let mut names = Vec::new();
-    until("the connections are listed", async || {
-        let listed = management.get(&of_vhost).await.unwrap().unwrap_or_default();
-        let listed = listed.as_array().cloned().unwrap_or_default();
-        let name = |it: &Value| it["name"].as_str().map(str::to_owned);
-        names = listed.iter().filter_map(name).collect();
-        names.len() >= 2
-    })
-    .await;
-    for name in names {
-        let name = name.replace(' ', "%20").replace('>', "%3E");
-        management
-            .delete(&format!("connections/{name}"))
-            .await
-            .unwrap();
+/// A way to the broker that can be cut.
+struct Way {
+    url: String,
+    cut: broadcast::Sender<()>,
+}
+
+impl Way {
+    async fn to(url: &str) -> Self {
+        let (before, rest) = url.split_once('@').unwrap();
+        let (address, vhost) = rest.split_once('/').unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("{before}@{}/{vhost}", listener.local_addr().unwrap());
+        let (cut, address) = (broadcast::Sender::new(1), address.to_owned());
+        let cuts = cut.clone();
+        tokio::spawn(async move {
+            while let Ok((mut ours, _)) = listener.accept().await {
+                let (mut cut, address) = (cuts.subscribe(), address.clone());
+                tokio::spawn(async move {
+                    let mut theirs = TcpStream::connect(address).await.unwrap();
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut ours, &mut theirs) => {}
+                        _ = cut.recv() => {}
+                    }
+                });
+            }
+        });
+        Self { url, cut }
     }
 }
 
