@@ -78,7 +78,7 @@ pub struct WorkerOptions {
     /// little more than the concurrency nothing can wait here, so that a tenant's flood holds up everybody behind it.
     pub prefetch: NonZeroU32,
     /// How much of the window's places beyond the concurrency may be filled by deliveries that wait, in percent. Default 50.
-    /// Beyond it the tenant with most waiting gives up its newest to `foreshow.deploy.backlog`, so that the queue keeps moving and
+    /// Beyond it whoever floods gives up its newest to `foreshow.deploy.backlog`, so that the queue keeps moving and
     /// whoever comes next is seen. Lower, and small bursts take that way too; higher, and fewer places are left for newcomers. At
     /// 100 nothing is moved: for an installation of one tenant, which pays one message more for each one in a flood.
     pub waiting_percent: u8,

@@ -53,13 +53,18 @@ impl Puller {
         }
     }
 
-    async fn get(&mut self, most: usize) -> Result<Vec<Delivery>, RabbitMqError> {
+    /// Nothing is taken while its outcome could not be told.
+    async fn can_publish(&self) -> Result<(), RabbitMqError> {
         self.inner.publishing.connection().await?;
-        if let Some(reason) = self.inner.publishing.blocked() {
-            return Err(RabbitMqError::Blocked {
+        match self.inner.publishing.blocked() {
+            None => Ok(()),
+            Some(reason) => Err(RabbitMqError::Blocked {
                 reason: reason.to_string(),
-            });
+            }),
         }
+    }
+
+    async fn get(&mut self, most: usize) -> Result<Vec<Delivery>, RabbitMqError> {
         let open = match &mut self.open {
             Some(open) => open,
             closed => closed.insert(Open::new(&self.inner).await?),
@@ -108,6 +113,8 @@ impl Pull for Puller {
     }
 
     async fn take(&mut self, most: usize) -> Result<Vec<Delivery>, BrokerError> {
+        // Before, and apart from what ends the channel: what was taken on it is still being worked on.
+        self.can_publish().await.map_err(unavailable(READ))?;
         let taken =
             timeout(ANSWER_WITHIN, self.get(most))
                 .await

@@ -123,7 +123,8 @@ pub enum Queue {
     Deploy,
     /// Ends, expiries and resets, which never wait behind deploys.
     Cleanup,
-    /// What a tenant has in [`Deploy`](Self::Deploy) beyond its share of a worker's window. Read with free slots only.
+    /// What a tenant has in [`Deploy`](Self::Deploy) beyond its share of a worker's window. Read on demand: with free slots, and in its
+    /// tenant's turn.
     Backlog,
 }
 
