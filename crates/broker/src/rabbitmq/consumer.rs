@@ -5,6 +5,10 @@
 //! builds a new incarnation when it is called again; receipts of the old one mean nothing from then on, since the broker
 //! delivers all of it again.
 //!
+//! An incarnation is built in a task of its own. A build that was cut off would leave a consumer that the broker feeds and nobody
+//! reads, with up to a prefetch of deliveries in it until the connection ends; and whoever calls `next` drops it, and calls again,
+//! whenever something else comes first.
+//!
 //! Nothing is handed out while the publishing connection would not take the outcome.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
@@ -19,7 +23,10 @@ use lapin::{
     options::{BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions},
     types::FieldTable,
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    task::{JoinError, JoinHandle},
+    time::{sleep, timeout},
+};
 use tracing::{debug, warn};
 
 use super::{
@@ -45,6 +52,8 @@ pub(super) struct Consumer {
 enum State {
     /// To be built when somebody asks.
     Ended,
+    /// Being built. Where nobody waits for it any more, what was built ends with its task.
+    Building(JoinHandle<Result<Incarnation, RabbitMqError>>),
     Running(Incarnation),
     /// What was read is still out.
     Stopped(
@@ -67,7 +76,8 @@ impl Consumer {
         prefetch: NonZeroU32,
     ) -> Result<Self, RabbitMqError> {
         let prefetch = u16::try_from(prefetch.get()).unwrap_or(u16::MAX);
-        let incarnation = Incarnation::start(Arc::clone(&inner), queue, prefetch).await?;
+        let building = tokio::spawn(Incarnation::start(Arc::clone(&inner), queue, prefetch));
+        let incarnation = built(building.await)?;
         Ok(Self {
             inner,
             queue,
@@ -75,6 +85,17 @@ impl Consumer {
             state: State::Running(incarnation),
         })
     }
+}
+
+/// What a task has built.
+fn built(
+    ended: Result<Result<Incarnation, RabbitMqError>, JoinError>,
+) -> Result<Incarnation, RabbitMqError> {
+    ended.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        // Only a runtime that is being taken down ends it otherwise.
+        Err(_cancelled) => Err(RabbitMqError::Stopped),
+    })
 }
 
 #[async_trait]
@@ -86,9 +107,14 @@ impl Deliveries for Consumer {
                 State::Stopped(_) => return Err(unavailable(READ)(RabbitMqError::Stopped)),
                 State::Ended => {
                     let inner = Arc::clone(&self.inner);
-                    let incarnation = Incarnation::start(inner, self.queue, self.prefetch)
-                        .await
-                        .map_err(unavailable(READ))?;
+                    let building = Incarnation::start(inner, self.queue, self.prefetch);
+                    self.state = State::Building(tokio::spawn(building));
+                    continue;
+                }
+                State::Building(building) => {
+                    let ended = building.await;
+                    self.state = State::Ended;
+                    let incarnation = built(ended).map_err(unavailable(READ))?;
                     metrics::consumer_rebuilt(self.queue.name());
                     self.state = State::Running(incarnation);
                     continue;
@@ -133,35 +159,40 @@ impl Deliveries for Consumer {
 
 impl Incarnation {
     async fn start(inner: Arc<Inner>, queue: Queue, prefetch: u16) -> Result<Self, RabbitMqError> {
-        let name = inner.names.queue(queue);
-        let build = async {
+        let opening = async {
             let connection = inner.consuming.connection().await?;
-            let channel = connection.create_channel().await?;
+            Ok::<_, RabbitMqError>(connection.create_channel().await?)
+        };
+        let channel = in_time(opening).await?;
+        let number = inner.registry.open();
+        let consuming = async {
             channel
                 .basic_qos(prefetch, BasicQosOptions { global: false })
                 .await?;
-            let number = inner.registry.open();
             let tag = format!("{}.{}.{number}", inner.options.name, queue.name());
             let consuming = channel.basic_consume(
-                name.as_str().into(),
+                inner.names.queue(queue).into(),
                 tag.into(),
                 BasicConsumeOptions::default(),
                 FieldTable::default(),
             );
-            match consuming.await {
-                Ok(stream) => Ok((number, channel, stream)),
-                Err(error) => {
-                    inner.registry.close(number);
-                    Err(error.into())
+            Ok(consuming.await?)
+        };
+        let stream = match in_time(consuming).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                inner.registry.close(number);
+                // The broker may have made the consumer all the same, or may be about to.
+                let closing = channel.close(200, "given up".into());
+                if let Ok(Err(error)) = timeout(ANSWER_WITHIN, closing).await {
+                    debug!(
+                        error = &error as &dyn std::error::Error,
+                        "the channel of a consumer that was not made has ended"
+                    );
                 }
+                return Err(error);
             }
         };
-        let (number, channel, stream) =
-            timeout(ANSWER_WITHIN, build)
-                .await
-                .unwrap_or(Err(RabbitMqError::Timeout {
-                    within: ANSWER_WITHIN,
-                }))?;
         Ok(Self {
             inner,
             number,
@@ -235,6 +266,16 @@ impl Drop for Incarnation {
     fn drop(&mut self) {
         self.inner.registry.close(self.number);
     }
+}
+
+/// The answer, where it comes in time.
+async fn in_time<T>(
+    asking: impl Future<Output = Result<T, RabbitMqError>>,
+) -> Result<T, RabbitMqError> {
+    let late = RabbitMqError::Timeout {
+        within: ANSWER_WITHIN,
+    };
+    timeout(ANSWER_WITHIN, asking).await.unwrap_or(Err(late))
 }
 
 /// Sends a delivery on to the next hop of its delay, for as long as it is ours to send.

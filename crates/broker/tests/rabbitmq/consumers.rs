@@ -42,6 +42,38 @@ async fn a_cancelled_consumer_says_so_once_and_is_rebuilt() {
     world.end().await;
 }
 
+/// The engine drops `next` and calls it again whenever a job ends, also while the consumer is being rebuilt.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_that_is_waited_for_in_pieces_leaves_one_consumer() {
+    let world = World::new().await;
+    let mut deliveries = world.broker.consume(Queue::Deploy, count(4)).await.unwrap();
+    let client = world.client().await;
+    for round in 0..5_u64 {
+        world.vhost.delete_queue("foreshow.deploy").await.unwrap();
+        soon(deliveries.next()).await.unwrap_err();
+        world.broker.apply_topology().await.unwrap();
+        for step in 0..20 {
+            let a_moment = std::time::Duration::from_micros(300 * (step + round));
+            let next = tokio::time::timeout(a_moment, deliveries.next()).await;
+            assert!(next.is_err(), "nothing was published: {next:?}");
+        }
+        // Enough for four consumers that nobody reads.
+        for n in 0..16 {
+            let body = format!("{round}.{n}");
+            world.broker.publish_event(update(&body)).await.unwrap();
+        }
+        for _ in 0..16 {
+            let delivery = next(&mut deliveries).await;
+            world.broker.ack(&delivery.receipt).await.unwrap();
+        }
+        until("one consumer is left", async || {
+            client.consumers("foreshow.deploy").await == 1
+        })
+        .await;
+    }
+    world.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscription_outlives_its_queue() {
     let world = World::new().await;

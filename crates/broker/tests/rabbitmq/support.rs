@@ -124,6 +124,15 @@ impl Client {
 
     /// How many messages a queue has that nobody holds.
     pub(crate) async fn depth(&self, queue: &str) -> u32 {
+        self.declared(queue).await.message_count()
+    }
+
+    /// How many consumers a queue has.
+    pub(crate) async fn consumers(&self, queue: &str) -> u32 {
+        self.declared(queue).await.consumer_count()
+    }
+
+    async fn declared(&self, queue: &str) -> lapin::Queue {
         let options = QueueDeclareOptions {
             passive: true,
             ..QueueDeclareOptions::default()
@@ -132,7 +141,6 @@ impl Client {
             .queue_declare(queue.into(), options, FieldTable::default())
             .await
             .unwrap()
-            .message_count()
     }
 }
 
