@@ -106,6 +106,11 @@ impl Log {
         .collect()
     }
 
+    /// Ends that were told since then, of all contexts, instants from there.
+    pub(crate) fn all_heard(&self, began: Instant) -> Vec<Heard> {
+        self.heard_since("", began)
+    }
+
     /// Events that were rejected so far.
     pub(crate) fn rejected(&self) -> usize {
         self.told().rejected.len()

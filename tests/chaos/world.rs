@@ -254,18 +254,62 @@ impl World {
         }
     }
 
+    /// How many dead letters there are.
+    pub(crate) async fn dead_letters(&mut self) -> u32 {
+        let url = self.vhost().amqp_url();
+        let queue = ["foreshow.dead-letters".to_owned()];
+        let asked = depths(&url, &queue).await.unwrap_or_default();
+        asked.first().map_or(0, |one| one.messages)
+    }
+
     /// Waits until no message waits and no lease is held, or the time is up: what is left then.
     pub(crate) async fn comes_to_rest(&mut self, within: Duration) -> Result<(), String> {
         let vhost = self.vhost();
         let began = Instant::now();
         loop {
-            let left = self.left(&vhost).await;
+            let mut left = self.left(&vhost).await;
+            if left.is_none() {
+                left = self.unacknowledged().await;
+            }
             let Some(left) = left else { return Ok(()) };
             if began.elapsed() > within {
                 return Err(left);
             }
             sleep(Duration::from_millis(100)).await;
         }
+    }
+
+    /// What consumers hold, which only the broker's own tool tells exactly.
+    async fn unacknowledged(&mut self) -> Option<String> {
+        let rabbitmq = &self.foreshow.servers().rabbitmq;
+        let listed = rabbitmq
+            .ctl(&["-q", "list_queues", "name", "messages", "consumers"])
+            .await;
+        let listed = match listed {
+            Ok(listed) => listed,
+            Err(error) => return Some(format!("{error:#}")),
+        };
+        let mut held = listed.lines().filter(|line| {
+            let mut words = line.split_whitespace();
+            let is_ours = matches!(words.next(), Some("foreshow.deploy" | "foreshow.cleanup"));
+            is_ours && words.next() != Some("0")
+        });
+        held.next().map(|line| {
+            format!("queue, messages with those that consumers hold, consumers: {line}")
+        })
+    }
+
+    /// Writes down what every worker said: the folder.
+    pub(crate) fn keep_logs(&self, name: &str) -> std::io::Result<std::path::PathBuf> {
+        let folder = std::env::temp_dir().join(format!("foreshow-chaos-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        for slot in &self.slots {
+            if let Some(worker) = &slot.worker {
+                let file = folder.join(format!("{name}-{}.log", slot.name));
+                std::fs::write(file, worker.said())?;
+            }
+        }
+        Ok(folder)
     }
 
     async fn left(&self, vhost: &Vhost) -> Option<String> {

@@ -95,7 +95,7 @@ fn storms(run: &Run, verdict: &mut Verdict) {
         span.2 = span.2.max(create.at);
     }
     for (context, (count, first, last)) in spans {
-        let lasted = last - first;
+        let lasted = last.saturating_sub(first);
         let stands = (lasted.as_secs_f64() / each.as_secs_f64()).ceil();
         #[expect(clippy::cast_precision_loss, reason = "counts of creates are small")]
         if count as f64 > free as f64 + stands {
@@ -133,7 +133,7 @@ fn freshness(run: &Run, verdict: &mut Verdict) {
         let gap = at
             .windows(2)
             .filter(|pair| pair[0] < run.loaded_until)
-            .map(|pair| pair[1].min(run.loaded_until) - pair[0])
+            .map(|pair| pair[1].min(run.loaded_until).saturating_sub(pair[0]))
             .max();
         if let Some(gap) = gap.filter(|gap| *gap > every) {
             verdict.violations.push(Violation::new(

@@ -26,7 +26,10 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 pub(crate) use run::{
     AliasMove, Bounds, Create, End, Event, Final, Heard, Kind, Published, Run, Sample, Standing,
@@ -85,6 +88,20 @@ pub(crate) struct Counts {
 pub(crate) struct Verdict {
     pub(crate) counts: Counts,
     pub(crate) violations: Vec<Violation>,
+}
+
+/// Repeats that came after their run was judged, and contradict what was told before; `forgot` says of which contexts that may be.
+pub(crate) fn check_late(heard: &[Heard], forgot: impl Fn(&str) -> bool) -> Vec<Violation> {
+    let mut told: BTreeMap<&Event, BTreeSet<&str>> = BTreeMap::new();
+    for one in heard.iter().filter(|one| !forgot(&one.event.context)) {
+        told.entry(&one.event).or_default().insert(&one.id);
+    }
+    told.retain(|_, ids| ids.len() > 1);
+    told.into_iter()
+        .map(|(event, ids)| {
+            Violation::new("I1", format!("{event} was told as {ids:?}, in the end"))
+        })
+        .collect()
 }
 
 /// Judges a run.

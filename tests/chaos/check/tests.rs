@@ -299,3 +299,16 @@ fn a_context_that_shows_nothing_fresh_under_load_is_noticed() {
     run.bounds.fresh_every = Some(secs(10));
     assert_eq!(broken(&run), ["I9"]);
 }
+
+#[test]
+fn a_contradiction_that_comes_late_is_noticed_unless_the_store_forgot() {
+    let told = [
+        heard(update(1), End::Superseded, 3),
+        heard(update(1), End::Superseded, 4),
+        heard(update(2), ready("d2"), 4),
+        heard(update(2), End::Removed, 90),
+    ];
+    assert_eq!(check_late(&told[..3], |_| false), []);
+    assert_eq!(check_late(&told, |_| false).len(), 1);
+    assert_eq!(check_late(&told, |context| context == "acme/a"), []);
+}

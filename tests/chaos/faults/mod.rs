@@ -184,13 +184,15 @@ impl Fault {
         };
         match self {
             Self::F18 => Shape {
+                contexts: contexts.div_ceil(2),
                 copies: 5,
                 late_percent: 100,
                 ..usual
             },
             // An update of each every 40 ms.
             Self::F19 => Shape {
-                contexts: contexts.div_ceil(10),
+                // More would only measure how fast this process publishes.
+                contexts: contexts.div_ceil(10).min(3),
                 revisions: u64::try_from(lasts.as_millis() / 40).unwrap_or(u64::MAX),
                 ends_percent: 0,
                 late_percent: 0,
@@ -206,8 +208,6 @@ impl Fault {
             | Self::F5
             | Self::F6
             | Self::F7
-            | Self::F8
-            | Self::F9
             | Self::F10
             | Self::F11
             | Self::F13
@@ -215,8 +215,8 @@ impl Fault {
             | Self::F16
             | Self::F17
             | Self::F21 => usual,
-            // Eight kinds, one after another.
-            Self::F22 => Shape {
+            // Eight points, or eight kinds, one after another.
+            Self::F8 | Self::F9 | Self::F22 => Shape {
                 lasts: lasts * 2,
                 ..usual
             },

@@ -52,7 +52,7 @@ pub(super) async fn killed(strike: Strike<'_>) -> Strikes {
         world, rng, prefix, ..
     } = strike;
     let first = Strike {
-        until: until - until.saturating_duration_since(Instant::now()) / 3,
+        until: Instant::now() + until.saturating_duration_since(Instant::now()) * 2 / 3,
         world,
         rng,
         prefix,
@@ -136,14 +136,14 @@ async fn late_create(world: &mut World, until: Instant) -> Result<bool, String> 
 /// F9: SIGTERM at the same points, then all workers one after another.
 pub(super) async fn asked(strike: Strike<'_>) -> Strikes {
     let until = strike.until;
-    let third = strike.left() / 3;
+    let two_thirds = strike.left() * 2 / 3;
     let Strike {
         world, rng, prefix, ..
     } = strike;
     let first = Strike {
         world,
         rng,
-        until: until - third,
+        until: Instant::now() + two_thirds,
         prefix,
     };
     let mut strikes = churn(first, How::Term).await;

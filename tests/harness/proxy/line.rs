@@ -112,7 +112,7 @@ async fn direction(
     counts: &Counts,
 ) -> Ended {
     let (sender, receiver) = mpsc::channel(IN_FLIGHT);
-    let (_, ended) = tokio::join!(read(from, sender), write(way, receiver, to, sky, counts));
+    let ((), ended) = tokio::join!(read(from, sender), write(way, receiver, to, sky, counts));
     ended
 }
 
