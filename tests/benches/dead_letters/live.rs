@@ -20,7 +20,7 @@ pub(crate) const EACH_SECOND: u32 = 20;
 const CONTEXTS: u64 = 100;
 
 /// How long the traffic is watched alone.
-const ALONE_FOR: Duration = Duration::from_secs(60);
+const ALONE_FOR: Duration = Duration::from_mins(1);
 
 /// How long the last update may take.
 const PATIENCE: Duration = Duration::from_mins(2);

@@ -130,12 +130,11 @@ pub(crate) fn check_asked(config: &Config, asked: &[ProviderName]) -> Result<Vec
     let mut doubts = Vec::new();
     for name in asked {
         match given.iter().find(|(known, _)| *known == name.as_str()) {
-            Some((_, true)) => {}
             Some((_, false)) if config.broker.starts_with("sqlite:") => doubts.push(format!(
                 "{name} has no token in this configuration ({name}.token); the preview fails unless the worker has one"
             )),
-            // The fleet's workers have a configuration of their own.
-            Some((_, false)) => {}
+            // Configured here; or the fleet's workers have a configuration of their own.
+            Some(_) => {}
             None => {
                 let known = given.map(|(known, _)| known).join(", ");
                 return Err(Failure::new(Exit::Usage, format!("there is no provider {name}"))

@@ -46,7 +46,7 @@ pub async fn it_is_known_how_many_wait(adapter: &dyn Adapter) {
     next(&mut deliveries).await;
     assert_eq!(broker.waiting(Queue::Deploy).await.unwrap(), 1);
     deliveries.stop().await;
-    let late = delay_of(Duration::from_secs(3_600));
+    let late = delay_of(Duration::from_hours(1));
     broker.delay(&first, late).await.unwrap();
     assert_eq!(broker.waiting(Queue::Deploy).await.unwrap(), 1);
 }

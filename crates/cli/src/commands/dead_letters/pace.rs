@@ -103,7 +103,7 @@ mod tests {
         };
         broker.publish_event(event).await.unwrap();
         pace.turn(&broker, Queue::Cleanup).await.unwrap();
-        let hour = Duration::from_secs(3_600);
+        let hour = Duration::from_hours(1);
         let turn = tokio::time::timeout(hour, pace.turn(&broker, Queue::Deploy));
         assert!(turn.await.is_err(), "nobody has taken it");
         let mut deliveries = broker.consume(Queue::Deploy, rate(1)).await.unwrap();

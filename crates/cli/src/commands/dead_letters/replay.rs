@@ -214,7 +214,7 @@ impl Done {
         } else {
             ["replayed", "superseded dropped"]
         };
-        let mut words = format!("{} {replayed}", letters(self.replayed.total));
+        let mut words = vec![format!("{} {replayed}", letters(self.replayed.total))];
         let more = [
             (self.superseded, dropped),
             (self.superseded_left, "superseded left"),
@@ -222,10 +222,10 @@ impl Done {
         ];
         for (count, what) in more {
             if count > 0 {
-                words.push_str(&format!(", {count} {what}"));
+                words.push(format!("{count} {what}"));
             }
         }
-        words
+        words.join(", ")
     }
 
     fn told(&self, is_dry_run: bool, ended: &Ended) -> String {
@@ -233,17 +233,18 @@ impl Done {
         if ended.is_interrupted {
             told = format!("Stopped: {told}; the rest is left");
         }
+        let mut lines = vec![told];
         if is_dry_run && self.replayed.total > 0 {
-            told.push_str(&format!("\n\n{}", self.replayed.words()));
+            lines.push(format!("\n{}", self.replayed.words()));
         }
         for (id, why) in self.skipped.iter().take(SKIPPED_SHOWN) {
-            told.push_str(&format!("\n{id} is left: {}", one_line(why)));
+            lines.push(format!("{id} is left: {}", one_line(why)));
         }
         let more = self.skipped.len().saturating_sub(SKIPPED_SHOWN);
         if more > 0 {
-            told.push_str(&format!("\n… and {more} more; --json tells of all"));
+            lines.push(format!("… and {more} more; --json tells of all"));
         }
-        told
+        lines.join("\n")
     }
 
     fn json(&self, is_dry_run: bool, ended: &Ended) -> Value {

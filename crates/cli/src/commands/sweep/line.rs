@@ -13,6 +13,7 @@ use crate::wiring::chain;
 /// A context about which there is something to say.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names are those of events")]
 pub(super) struct Context {
     pub(super) tenant_id: TenantId,
     pub(super) context_id: ContextId,
