@@ -91,7 +91,8 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
-    /// Where a replay publishes it: to the queue that it came from, or to the one that takes its routing key now.
+    /// Where a replay publishes it: to the queue that it came from, or to the one that takes its routing key now. An update
+    /// goes to the [backlog](Queue::Backlog), which workers read with free slots only: what is live comes first.
     ///
     /// # Errors
     /// Why it can't be replayed.
@@ -102,6 +103,10 @@ impl DeadLetter {
         let routing_key = &self.message.routing_key;
         self.queue
             .or_else(|| Queue::for_routing_key(routing_key))
+            .map(|queue| match queue {
+                Queue::Deploy | Queue::Backlog => Queue::Backlog,
+                Queue::Cleanup => Queue::Cleanup,
+            })
             .ok_or_else(|| NotReplayable::Unrouted {
                 routing_key: routing_key.clone(),
             })
@@ -224,6 +229,12 @@ mod tests {
         let lived = letter("context.updated.acme", Some(Queue::Cleanup));
         assert_eq!(lived.destination(), Ok(Queue::Cleanup));
         assert_eq!(lived.next_life(), 1);
+        let update = letter("context.updated.acme", Some(Queue::Deploy));
+        assert_eq!(
+            update.destination(),
+            Ok(Queue::Backlog),
+            "behind what is live"
+        );
         let unrouted = letter("context.expired.acme", None);
         assert_eq!(unrouted.destination(), Ok(Queue::Cleanup));
         assert_eq!(unrouted.next_life(), 0, "it has not lived yet");

@@ -42,8 +42,8 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "N", default_value = "50")]
     rate: NonZeroU32,
 
-    /// Wait while more than so many events wait in the queue for a worker
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Wait while more than so many events wait for a worker where replays go: updates in the backlog, ends in the clean-up queue
+    #[arg(long, value_name = "N", default_value_t = 100)]
     backlog: u64,
 
     /// Go on with the attempt that failed last, and with the message's age, instead of starting anew
