@@ -125,12 +125,15 @@ async fn who_builds_is_named_and_what_happened_is_remembered(foreshow: Foreshow)
     assert_eq!(rest["state"], "at_rest", "{rest}");
     assert_eq!(rest["status"], "ended", "{rest}");
     assert_eq!(rest["wanted"]["ended"]["outcome"], "removed", "{rest}");
-    let newest = account(&foreshow, "ctx").await["history"]
-        .as_array()
-        .unwrap()
-        .last()
-        .cloned();
-    assert_eq!(newest.unwrap()["what"], "removed", "{rest}");
+    // The history is written behind the answer.
+    eventually("its end is the newest in the history", async || {
+        let told = account(&foreshow, "ctx").await;
+        let history = told["history"].as_array().cloned().unwrap_or_default();
+        history
+            .last()
+            .is_some_and(|newest| newest["what"] == "removed")
+    })
+    .await;
     assert_eq!(up.stop("TERM").await, Some(0));
 }
 
@@ -224,7 +227,7 @@ async fn what_waits_for_a_worker_is_said_where_it_would_be_missed(foreshow: Fore
         said(&["previews"]).await.1.contains("no worker is running")
     })
     .await;
-    let (told, _) = said(&["why", "ctx"]).await;
+    let (told, _) = said(&["why", "ctx", "--tenant", "acme"]).await;
     assert!(
         told.contains("whatever was published since waits there"),
         "{told}"

@@ -133,6 +133,13 @@ impl Slot {
     }
 }
 
+/// The queues that are empty, and of which nobody holds anything, once everything has ended.
+const WORKED_OFF: [&str; 3] = [
+    "foreshow.deploy",
+    "foreshow.deploy.backlog",
+    "foreshow.cleanup",
+];
+
 impl World {
     /// Starts everything.
     pub(crate) async fn start() -> Self {
@@ -291,7 +298,7 @@ impl World {
         };
         let mut held = listed.lines().filter(|line| {
             let mut words = line.split_whitespace();
-            let is_ours = matches!(words.next(), Some("foreshow.deploy" | "foreshow.cleanup"));
+            let is_ours = words.next().is_some_and(|name| WORKED_OFF.contains(&name));
             is_ours && words.next() != Some("0")
         });
         held.next().map(|line| {
@@ -320,10 +327,7 @@ impl World {
         let names = listed.as_array().into_iter().flatten();
         let names: Vec<String> = names
             .filter_map(|queue| queue["name"].as_str())
-            .filter(|name| {
-                matches!(*name, "foreshow.deploy" | "foreshow.cleanup")
-                    || name.starts_with("foreshow.delay.")
-            })
+            .filter(|name| WORKED_OFF.contains(name) || name.starts_with("foreshow.delay."))
             .map(str::to_owned)
             .collect();
         let depths = match depths(&vhost.amqp_url(), &names).await {

@@ -74,7 +74,7 @@ pub struct EngineOptions {
 pub struct WorkerOptions {
     /// Jobs of one queue that run at once. Default 32. Builds run at the provider, so this bounds memory and open calls, not CPUs.
     pub concurrency: NonZeroUsize,
-    /// Deliveries held at once per queue, running or waiting. Default 128. Below twice the concurrency, slots idle, and with
+    /// Deliveries held at once per queue, the backlog among them, running or waiting. Default 128. Below twice the concurrency, slots idle, and with
     /// little more than the concurrency nothing can wait here, so that a tenant's flood holds up everybody behind it.
     pub prefetch: NonZeroU32,
     /// How much of the window's places beyond the concurrency may be filled by deliveries that wait, in percent. Default 50.

@@ -383,14 +383,18 @@ impl ContextRecord {
         self.lease.as_ref().is_some_and(|lease| lease.until > now)
     }
 
-    /// Whether the newest accepted event has not ended yet. `last` is how it did, where that is remembered.
+    /// Whether the newest accepted event has not ended yet. `last` is how it did, where that is remembered: also of an
+    /// earlier life, where it failed and was replayed since.
     pub fn is_unended(&self, last: Option<&SettledOutcome>) -> bool {
-        last.is_none()
-            && match self.desired.kind {
-                OrdinalKind::Update => self.stale_since.is_some(),
-                // Its outcome is remembered for as long as the record is, where nothing is live.
-                OrdinalKind::End => true,
+        match self.desired.kind {
+            OrdinalKind::Update => {
+                let may_have_more =
+                    last.is_none_or(|settled| matches!(settled.outcome, Outcome::Failed { .. }));
+                may_have_more && self.stale_since.is_some()
             }
+            // Its outcome is remembered for as long as the record is, where nothing is live.
+            OrdinalKind::End => last.is_none(),
+        }
     }
 
     /// Prolongs a live preview's retention; the new expiry, or `None` where nothing is live.

@@ -109,7 +109,7 @@ pub(crate) fn check() -> Result<ExitCode> {
 /// Options of `cargo xtask bench`.
 #[derive(Args)]
 pub(crate) struct Bench {
-    /// Benchmarks to run: bundles, embedded, fleet, flood, lifecycle. Default: all.
+    /// Benchmarks to run: bundles, dead_letters, embedded, fleet, flood, lifecycle. Default: all.
     names: Vec<String>,
     /// Passed on to the benchmark, e.g. which parts of it: `cargo xtask bench lifecycle -- take-over fleet`.
     #[arg(last = true)]

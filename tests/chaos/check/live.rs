@@ -2,7 +2,8 @@
 //!
 //! Results of two revisions may overtake each other: a worker that dies after it settled the older one is spoken for by whoever
 //! gets its delivery next, when the newer one is long live. So it is not the announcements' order that counts but what the alias
-//! was made to show after one.
+//! was made to show after one. A deployment that was never announced, and is gone by the first sweep, is in nobody's books any more, so
+//! a move to one is not judged.
 
 use std::{collections::BTreeMap, time::Duration};
 

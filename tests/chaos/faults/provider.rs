@@ -76,7 +76,7 @@ pub(super) async fn bad_day(strike: Strike<'_>) -> Strikes {
             strike.world.cloud.clear_fault(id);
         }
         // A lost answer to a create may cost a second one.
-        if matches!(name, "reset after create" | "wrong JSON" | "hang" | "slow") {
+        if matches!(name, "reset after create" | "wrong JSON" | "hang") {
             extra += applied;
         }
         given.push(format!("{name} {applied}"));

@@ -61,8 +61,9 @@ pub(super) async fn killed(strike: Strike<'_>) -> Strikes {
     let mut late = 0;
     while Instant::now() < until {
         match late_create(world, until).await {
-            Ok(true) => late += 1,
-            Ok(false) => break,
+            Ok(Late::Landed) => late += 1,
+            Ok(Late::LetGo) => {}
+            Ok(Late::NoTime) => break,
             Err(trouble) => {
                 strikes.troubles.push(trouble);
                 break;
@@ -76,8 +77,8 @@ pub(super) async fn killed(strike: Strike<'_>) -> Strikes {
 }
 
 /// Kills a worker whose create is out, and holds the network's end of it open: the provider carries it out once the lease has
-/// long run out. `false` where no create came while there was time.
-async fn late_create(world: &mut World, until: Instant) -> Result<bool, String> {
+/// long run out.
+async fn late_create(world: &mut World, until: Instant) -> Result<Late, String> {
     let lands_after = TTL + Duration::from_millis(1_500);
     let ms = lands_after.as_millis().try_into().expect("short");
     let create = VercelOperation::CreateDeployment;
@@ -95,7 +96,7 @@ async fn late_create(world: &mut World, until: Instant) -> Result<bool, String> 
         }
         if Instant::now() >= until {
             world.cloud.clear_fault(fault);
-            return Ok(false);
+            return Ok(Late::NoTime);
         }
         sleep(LOOK_EVERY).await;
     };
@@ -129,8 +130,19 @@ async fn late_create(world: &mut World, until: Instant) -> Result<bool, String> 
         }
         slot.provider.heal();
         slot.start(&world.foreshow, &[]).await;
+        return Ok(Late::Landed);
     }
-    Ok(true)
+    Ok(Late::LetGo)
+}
+
+/// What came of a create that was to land late.
+enum Late {
+    /// It landed, when its worker was long dead.
+    Landed,
+    /// Its worker had let go of it.
+    LetGo,
+    /// None came while there was time.
+    NoTime,
 }
 
 /// F9: SIGTERM at the same points, then all workers one after another.
@@ -268,10 +280,14 @@ async fn churn(strike: Strike<'_>, how: How) -> Strikes {
         How::Block => "all threads blocked for 3 × TTL".to_owned(),
     };
     strikes.dose = format!("{} × {what} ({})", struck.len(), counted.join(", "));
-    // A create that was under way may land after its successor has looked.
+    // At each point the provider has already listed what was created, so who goes on adopts it. A worker that was frozen may come by
+    // again when another has removed what it created.
     strikes.extra_creates = match how {
-        How::Term => 0,
-        How::Kill | How::Stop | How::Block => struck.len() as u64,
+        How::Term | How::Kill => 0,
+        How::Stop | How::Block => struck
+            .iter()
+            .filter(|point| **point == "create-sent")
+            .count() as u64,
     };
     if struck.is_empty() {
         strikes

@@ -253,7 +253,7 @@ pub(super) fn dead_letter(
     let moved = tx
         .prepare_cached(
             "INSERT INTO dead_letters (payload, queue, attempt, history, replay, accepted_at, code, reason, died_at)
-             SELECT id, ?7, attempt, history, replay, accepted_at, ?4, ?5, ?6 FROM messages
+             SELECT id, ?7, attempt, history, ?8, accepted_at, ?4, ?5, ?6 FROM messages
              WHERE session = ?1 AND consumer = ?2 AND tag = ?3",
         )?
         .execute((
@@ -264,6 +264,7 @@ pub(super) fn dead_letter(
             json(reason),
             now.as_micros(),
             delivery.queue.name(),
+            delivery.replay,
         ))?;
     tx.prepare_cached("DELETE FROM messages WHERE session = ?1 AND consumer = ?2 AND tag = ?3")?
         .execute((session, integer(receipt.consumer), integer(receipt.tag)))?;

@@ -260,7 +260,9 @@ async fn operator_alone_goes_through_dead_letters(fleet: &Fleet) {
     soon(walk.next()).await.unwrap().unwrap();
     assert_eq!(walk.discard().await.unwrap(), Decided::Done);
     walk.end().await.unwrap();
-    let again = next(&mut deliveries).await;
+    let mut backlog = worker.pull(Queue::Backlog).await.unwrap();
+    soon(backlog.ready()).await;
+    let again = backlog.take(1).await.unwrap().remove(0);
     assert_eq!(again.replay, 1);
     worker.ack(&again.receipt).await.unwrap();
     worker.close().await;

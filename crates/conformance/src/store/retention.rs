@@ -270,7 +270,7 @@ pub async fn a_reset_opens_a_context_for_any_revision(adapter: &dyn Adapter) {
     assert_eq!(
         told,
         Outcome::Reset {
-            gone: vec![Revision::MAX]
+            gone: vec![revision(1), Revision::MAX]
         }
     );
     let after = record(&*store, &key("a")).await;

@@ -57,7 +57,7 @@ async fn a_refused_name_is_logged_once_with_its_address_and_told_without() {
     let refused = Egress::refusal(&error).unwrap();
     assert_eq!(
         refused.detail(),
-        "inner.example leads to 10.11.12.13, in 10.0.0.0/8 (private use, RFC 1918)"
+        "inner.example leads to 10.11.12.13, in 10.0.0.0/8 (private use, RFC 1918); egress.allow lets ranges through"
     );
 
     let lines = log.lines();

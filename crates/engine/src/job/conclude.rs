@@ -80,7 +80,12 @@ impl Job {
                     message: report.message.clone(),
                     attempts: report.attempts.clone(),
                 };
-                return self.dead_letter(&reason).await;
+                // Of the life that is told of: a copy of an earlier one would be replayed into a life that has ended.
+                let told = Delivery {
+                    replay: subject.replay.max(self.delivery.replay),
+                    ..self.delivery.clone()
+                };
+                return self.keep(&told, &reason).await;
             }
             Outcome::Removed { expired } if subject.kind == EventKind::Expire => {
                 if !expired.is_empty() {
@@ -187,9 +192,18 @@ impl Job {
     }
 
     pub(super) async fn dead_letter(&self, reason: &DeadLetterReason) -> Result<(), ShuttingDown> {
+        self.keep(&self.delivery, reason).await
+    }
+
+    /// Keeps a delivery among the dead letters.
+    async fn keep(
+        &self,
+        delivery: &Delivery,
+        reason: &DeadLetterReason,
+    ) -> Result<(), ShuttingDown> {
         self.engine
             .insist(&self.shutdown, || {
-                self.engine.broker().dead_letter(&self.delivery, reason)
+                self.engine.broker().dead_letter(delivery, reason)
             })
             .await
     }

@@ -253,7 +253,15 @@ impl<'a> Deploy<'a> {
         provider: &dyn Provider,
         tree: &Arc<Tree>,
     ) -> Result<Found, Stop> {
-        if let Some(deployment) = self.tagged(provider).await? {
+        let tagged = self.tagged(provider).await?;
+        let failed_before = tagged.as_ref().filter(|deployment| {
+            self.subject.replay > 0 && matches!(deployment.state, BuildState::Failed { .. })
+        });
+        if let Some(failed) = failed_before {
+            // An operator wants it tried again: what failed in an earlier life says nothing of this one.
+            info!(context.id = %self.subject.key, deployment.id = %failed.id, "the build of an earlier life failed; building anew");
+            provider.delete(&failed.id).await?;
+        } else if let Some(deployment) = tagged {
             info!(context.id = %self.subject.key, deployment.id = %deployment.id, "adopted the deployment of revision {} of {}",
                 self.update.revision, self.subject.key);
             return Ok(Found::Adopted(deployment));

@@ -66,6 +66,13 @@ impl ContextRecord {
         let record = record.get_or_insert_with(|| Self::accepted_first(claim, now));
         let held = record.holder(now);
         record.accept(claim, now);
+        if claim.replay > 0
+            && claim.ordinal == record.desired
+            && claim.ordinal.kind == OrdinalKind::Update
+        {
+            // It failed, and is wanted again.
+            record.stale_since = record.stale_since.or(Some(now));
+        }
         if claim.ordinal < record.desired {
             return match held {
                 Some(lease) if lease.ordinal == claim.ordinal && lease.digest != claim.digest => {

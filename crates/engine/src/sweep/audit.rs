@@ -50,7 +50,11 @@ impl Audit {
         let mut audit = Self::default();
         for ContextSummary { record, last, .. } in contexts {
             audit.adopted += record.adopted.len() as u64;
-            let age = now.saturating_since(record.desired_at);
+            // What was replayed counts from then.
+            let since = record
+                .stale_since
+                .map_or(record.desired_at, |at| at.max(record.desired_at));
+            let age = now.saturating_since(since);
             if record.is_unended(last.as_ref()) && age < kept {
                 let class = AGES.iter().position(|(_, bound)| age <= *bound);
                 audit.unended[class.unwrap_or(AGES.len())] += 1;

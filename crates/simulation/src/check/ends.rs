@@ -191,8 +191,10 @@ impl Watchtower {
                         ));
                     }
                     // A conflict is known as one only while its revision is desired, worked on, or has a remembered end. One that
-                    // was told rejected and not dead-lettered before its worker died may be told superseded when it comes back.
-                    let is_passed = told.contains(&OutcomeKind::Superseded);
+                    // was told rejected and not dead-lettered before its worker died may be told superseded when it comes back; or
+                    // is carried out, where the store lost its memory meanwhile.
+                    let is_passed =
+                        told.contains(&OutcomeKind::Superseded) || (was_wiped && !told.is_empty());
                     if is_rejected && !is_passed && !self.dead_letters.contains(&event.id) {
                         broken.get_or_insert((
                             "M8 a rejected event has its dead letter",

@@ -86,13 +86,13 @@ impl Inner {
         key: &ContextKey,
         deployment: &DeploymentId,
     ) -> Result<bool, RedisStoreError> {
-        let announced: Vec<String> = self
+        let announced: Vec<(String, String)> = self
             .link
-            .query("HVALS", cmd("HVALS").arg(self.keys.shown(key)))
+            .query("HGETALL", cmd("HGETALL").arg(self.keys.shown(key)))
             .await?;
         Ok(announced
             .iter()
-            .filter_map(|one| one.split_once(' '))
+            .filter_map(|(_, one)| one.split_once(' '))
             .any(|(_, serves)| serves == deployment.as_str()))
     }
 

@@ -11,6 +11,7 @@ use super::TWO_AT_ONCE;
 use super::counts::{Counts, letters};
 use super::filter::Selection;
 use super::pass::{Ended, Pass, Wanted, missing};
+use super::replay::superseded;
 use super::seen::Seen;
 use crate::args::Global;
 use crate::failure::{Exit, Failure, OrFail as _};
@@ -184,6 +185,10 @@ pub(super) async fn release_bundle(client: &Client, seen: &Seen) {
         return;
     };
     if bundle.as_local().is_none() {
+        return;
+    }
+    // A replay of the same event may be on its way, and needs it; what nobody needs goes by age.
+    if !matches!(superseded(client, seen).await, Ok(Some(_))) {
         return;
     }
     let released = vault.release(bundle, &update.key, update.revision).await;

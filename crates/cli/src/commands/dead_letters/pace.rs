@@ -1,7 +1,7 @@
 //! When the next replay may go: at most so many a second, and only while events do not wait for a worker.
 //!
 //! A rate alone can't be right. Ten thousand replays into a fleet whose builds take half a minute would stand for hours. Updates go to
-//! the backlog, where nothing live stands behind them; but a tenant's flood may wait there too, and ends have one queue alone. So
+//! the backlog, where little that is live stands behind them; but a tenant's flood may wait there too, and ends have one queue alone. So
 //! the queue is looked at before each replay, and while more wait there than may, the replay lets them pass.
 
 use std::num::NonZeroU32;

@@ -185,7 +185,7 @@ impl Replay {
 
 /// What is newer than the letter's event, if it is that which its context wants. One that never reached a queue has not
 /// been told its end: that is a worker's to do, so it is not asked for.
-async fn superseded(client: &Client, seen: &Seen) -> Result<Option<Ordinal>, Failure> {
+pub(super) async fn superseded(client: &Client, seen: &Seen) -> Result<Option<Ordinal>, Failure> {
     let (Some(key), Some(ordinal), Some(_)) = (seen.key(), seen.ordinal(), seen.letter.queue)
     else {
         return Ok(None);
